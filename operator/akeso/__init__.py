@@ -1,0 +1,1 @@
+"""Akeso: watches metrics, forecasts failures, heals before users notice, and explains itself."""

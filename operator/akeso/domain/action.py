@@ -1,0 +1,153 @@
+"""What a healer wants done: plans made of actions, each one write with a precondition.
+
+An action knows, from a Snapshot alone, whether it is already in effect and what it still waits
+for. That is what makes a plan resumable: after a crash the engine looks at the world, never at
+its memory.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+from akeso.domain.workload import PodRef, Snapshot, WorkloadRef
+
+
+class Effect(StrEnum):
+    """What a successful routine promises (decides how it is verified)."""
+
+    REMOVES_CAUSE = "removesCause"
+    BUYS_TIME = "buysTime"
+
+
+@dataclass(frozen=True, slots=True)
+class EvictPod:
+    """Evicts one pod through the eviction sub-resource, so that disruption budgets hold.
+
+    `min_ready` pods must be ready before it goes, itself included where it is ready.
+    """
+
+    pod: PodRef
+    min_ready: int
+    restore: bool = False
+
+    def in_effect(self, seen: Snapshot) -> bool:
+        found = seen.pod(self.pod.uid)
+        return found is None or found.deleting
+
+    def waits_for(self, seen: Snapshot) -> str | None:
+        if seen.ready >= self.min_ready:
+            return None
+        return f"{self.min_ready} ready pods before {self.pod.name} goes, {seen.ready} are"
+
+    def superseded(self, seen: Snapshot) -> bool:
+        return False
+
+
+@dataclass(frozen=True, slots=True)
+class DeletePod:
+    """Deletes one broken pod that blocks an ordered rollout (never one that is ready)."""
+
+    pod: PodRef
+    restore: bool = False
+
+    def in_effect(self, seen: Snapshot) -> bool:
+        found = seen.pod(self.pod.uid)
+        return found is None or found.deleting
+
+    def waits_for(self, seen: Snapshot) -> str | None:
+        return None
+
+    def superseded(self, seen: Snapshot) -> bool:
+        """A pod that became ready is not broken: it stays."""
+        found = seen.pod(self.pod.uid)
+        return found is not None and found.ready
+
+
+@dataclass(frozen=True, slots=True)
+class Scale:
+    """Sets replicas from `from_` to `to` (surge, and back)."""
+
+    from_: int
+    to: int
+    restore: bool = False
+
+    def in_effect(self, seen: Snapshot) -> bool:
+        return seen.replicas == self.to
+
+    def waits_for(self, seen: Snapshot) -> str | None:
+        if self.to >= self.from_:
+            return None
+        wanted = self.to
+        return None if seen.ready >= wanted else f"{wanted} ready pods, {seen.ready} are"
+
+    def superseded(self, seen: Snapshot) -> bool:
+        """Somebody else set another number meanwhile: theirs holds."""
+        return seen.replicas not in (self.from_, self.to)
+
+
+@dataclass(frozen=True, slots=True)
+class SetTemplate:
+    """Puts the pod template of an earlier revision back."""
+
+    from_revision: str
+    to_revision: str
+    restore: bool = False
+
+    def in_effect(self, seen: Snapshot) -> bool:
+        target = seen.revision(self.to_revision)
+        return (
+            target is not None
+            and target.template is not None
+            and (target.template == seen.template)
+        )
+
+    def waits_for(self, seen: Snapshot) -> str | None:
+        return None
+
+    def superseded(self, seen: Snapshot) -> bool:
+        """Somebody rolled out something newer meanwhile: theirs holds."""
+        return not self.in_effect(seen) and seen.update_revision != self.from_revision
+
+
+@dataclass(frozen=True, slots=True)
+class ReleaseOwnership:
+    """Gives up the fields our writes own, so that the user's next apply meets no conflict."""
+
+    manager: str
+    restore: bool = True
+
+    def in_effect(self, seen: Snapshot) -> bool:
+        return self.manager not in seen.managers
+
+    def waits_for(self, seen: Snapshot) -> str | None:
+        return None
+
+    def superseded(self, seen: Snapshot) -> bool:
+        return False
+
+
+Action = EvictPod | DeletePod | Scale | SetTemplate | ReleaseOwnership
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """What one healer would do to one target, in order, and how to take it back.
+
+    `summary` is one sentence for people; `blast_radius` counts the pods that go away. Actions
+    marked `restore` bring the user's own state back; they pass only the guards that stop every
+    write (kill switch, protected namespace), because leaving them undone is the greater harm.
+    """
+
+    healer: str
+    target: WorkloadRef
+    effect: Effect
+    actions: tuple[Action, ...]
+    undo: tuple[Action, ...]
+    summary: str
+    blast_radius: int
+
+
+def changes_manifest(plan: Plan) -> bool:
+    """Whether the plan writes what a manifest owns (replicas, template), not just pods."""
+    return any(isinstance(a, Scale | SetTemplate) for a in plan.actions)

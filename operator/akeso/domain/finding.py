@@ -1,0 +1,60 @@
+"""What is wrong, or will be: findings with their evidence, and how healings ended."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+from akeso.domain.workload import PodRef, WorkloadRef
+
+
+class Signal(StrEnum):
+    """What a finding is about; QUERY is any PromQL with a threshold."""
+
+    MEMORY_EXHAUSTION = "MemoryExhaustion"
+    ROLLOUT_FAILING = "RolloutFailing"
+    QUERY = "Query"
+
+
+class Origin(StrEnum):
+    """How a finding came to be."""
+
+    FORECAST = "Forecast"
+    THRESHOLD = "Threshold"
+    EVENT = "Event"
+
+
+@dataclass(frozen=True, slots=True)
+class Evidence:
+    """Why we believe it. `ttf` is q10/q50/q90 in seconds after `sampled_at` (Unix seconds)."""
+
+    message: str
+    sampled_at: float
+    since: float
+    value: float | None = None
+    threshold: float | None = None
+    probability: float | None = None
+    ttf: tuple[float, float, float] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One problem of one target under one signal of one policy."""
+
+    target: WorkloadRef
+    policy: str
+    signal: str  # the name it has in the policy
+    about: Signal
+    origin: Origin
+    evidence: Evidence
+    pods: tuple[PodRef, ...] = ()
+
+
+class Outcome(StrEnum):
+    """How an attempt, or a whole healing, ended."""
+
+    VERIFIED = "Verified"
+    FAILED = "Failed"
+    INCONCLUSIVE = "Inconclusive"
+    ERROR = "Error"
+    CLEARED = "Cleared"

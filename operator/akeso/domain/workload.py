@@ -1,0 +1,158 @@
+"""Workloads as they were seen: one `Snapshot` is one workload with all that decides about it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import Any
+
+
+class Kind(StrEnum):
+    """The kinds Akeso heals."""
+
+    DEPLOYMENT = "Deployment"
+    STATEFUL_SET = "StatefulSet"
+    DAEMON_SET = "DaemonSet"
+
+
+@dataclass(frozen=True, slots=True)
+class WorkloadRef:
+    """Names one workload for good: a new object with the same name has another uid."""
+
+    kind: Kind
+    namespace: str
+    name: str
+    uid: str
+
+    def __str__(self) -> str:
+        return f"{self.kind} {self.namespace}/{self.name}"
+
+
+@dataclass(frozen=True, slots=True)
+class PodRef:
+    """One pod; the uid guards against a successor of the same name (StatefulSet)."""
+
+    name: str
+    uid: str
+
+
+@dataclass(frozen=True, slots=True)
+class Container:
+    """One container of a pod, as its status says. Times are Unix seconds."""
+
+    name: str
+    ready: bool = False
+    restarts: int = 0
+    memory_limit: float | None = None  # bytes
+    waiting_reason: str | None = None  # e.g. CrashLoopBackOff
+    last_exit_reason: str | None = None  # e.g. OOMKilled, Error
+    last_exit_code: int | None = None
+    last_exit_at: float | None = None
+    started_at: float | None = None
+    readiness_delay: float = 0.0  # seconds its readiness probe may honestly take
+
+
+@dataclass(frozen=True, slots=True)
+class Pod:
+    """One pod. `revision` is what its template came from (see `Revision.name`)."""
+
+    ref: PodRef
+    resource_version: str = ""
+    revision: str = ""
+    phase: str = "Pending"
+    ready: bool = False
+    ready_since: float | None = None
+    created_at: float = 0.0
+    deleting: bool = False
+    node: str | None = None
+    containers: tuple[Container, ...] = ()
+
+    @property
+    def restarts(self) -> int:
+        return sum(c.restarts for c in self.containers)
+
+
+@dataclass(frozen=True, slots=True)
+class Revision:
+    """One version of a workload's pod template.
+
+    `name` is the pod-template-hash (Deployment) or the ControllerRevision's name (StatefulSet,
+    DaemonSet): equal templates have equal names. `template` is only read live, before a rollback.
+    """
+
+    name: str
+    object_name: str  # the ReplicaSet or ControllerRevision that keeps it
+    number: int = 0
+    created_at: float = 0.0
+    template: Mapping[str, Any] | None = field(default=None, compare=False, repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class DisruptionBudget:
+    """A PodDisruptionBudget that selects the workload's pods."""
+
+    name: str
+    disruptions_allowed: int
+
+
+@dataclass(frozen=True, slots=True)
+class Snapshot:
+    """One workload with its pods, revisions, budgets and owners, as seen at one moment.
+
+    `live` tells a read made for this decision from the informers' view. `managers` are the field
+    managers that wrote the spec; `controller` is "Kind/name" of a controlling owner, `autoscaler`
+    that of an HPA or ScaledObject which owns the replicas. `replicas` is what is wanted; for a
+    DaemonSet the number of nodes it should run on.
+    """
+
+    ref: WorkloadRef
+    resource_version: str = ""
+    generation: int = 0
+    observed_generation: int = 0
+    labels: Mapping[str, str] = field(default_factory=lambda: dict[str, str]())
+    replicas: int = 1
+    paused: bool = False
+    strategy: str = "RollingUpdate"
+    partition: int = 0
+    ordered: bool = False  # StatefulSet with OrderedReady pod management
+    update_revision: str = ""  # what new pods are made from
+    revisions: tuple[Revision, ...] = ()
+    pods: tuple[Pod, ...] = ()
+    budgets: tuple[DisruptionBudget, ...] = ()
+    autoscaler: str | None = None
+    controller: str | None = None
+    managers: tuple[str, ...] = ()
+    template: Mapping[str, Any] | None = field(default=None, compare=False, repr=False)
+    live: bool = False
+
+    @property
+    def present(self) -> tuple[Pod, ...]:
+        """Pods that are not on their way out."""
+        return tuple(p for p in self.pods if not p.deleting)
+
+    @property
+    def ready(self) -> int:
+        """How many pods are ready and staying."""
+        return sum(p.ready for p in self.present)
+
+    @property
+    def rolling(self) -> bool:
+        """Whether a rollout is under way: some pods are not of the newest revision yet."""
+        if self.observed_generation < self.generation:
+            return True
+        return any(p.revision != self.update_revision for p in self.present)
+
+    @property
+    def failing(self) -> bool:
+        """Whether it fails now: fewer pods ready than wanted, none of that a rollout's doing.
+
+        A workload scaled to zero does not fail.
+        """
+        return self.ready < self.replicas
+
+    def pod(self, uid: str) -> Pod | None:
+        return next((p for p in self.pods if p.ref.uid == uid), None)
+
+    def revision(self, name: str) -> Revision | None:
+        return next((r for r in self.revisions if r.name == name), None)

@@ -1,0 +1,1 @@
+"""Reasons not to act: pure functions of a `Case`, in an ordered chain. Fail closed."""

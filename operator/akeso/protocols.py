@@ -1,0 +1,147 @@
+"""What the engine needs from outside, as ports. Adapters live in `akeso.clients`.
+
+Every method may raise the errors of `akeso.errors` and no others.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import NamedTuple, Protocol
+
+from akeso.domain.action import Action, Effect, Plan
+from akeso.domain.finding import Finding
+from akeso.domain.forecast import Forecast, Sample, SeriesKey
+from akeso.domain.verdict import Verdict
+from akeso.domain.workload import Kind, Snapshot, WorkloadRef
+
+
+class Clock(Protocol):
+    """Time as an argument: Unix seconds, and waiting."""
+
+    def now(self) -> float: ...
+
+    async def sleep(self, seconds: float) -> None: ...
+
+
+@dataclass(frozen=True, slots=True)
+class HealerContext:
+    """What a healer may know beside the finding and the snapshot.
+
+    `min_available` pods must stay ready throughout; `healthy` are revisions of this workload that
+    were seen healthy, newest first; `manager` is the field manager of our writes.
+    """
+
+    min_available: int
+    healthy: tuple[str, ...]
+    manager: str
+
+
+class Healer(Protocol):
+    """One routine. Pure: it reads a Snapshot and returns values.
+
+    `diagnose` says whether the routine fits this finding on this target (its own preconditions);
+    `plan` is only called where it does.
+    """
+
+    @property
+    def name(self) -> str: ...
+
+    @property
+    def effect(self) -> Effect: ...
+
+    @property
+    def kinds(self) -> frozenset[Kind]: ...
+
+    def diagnose(self, finding: Finding, seen: Snapshot, context: HealerContext) -> Verdict: ...
+
+    def plan(self, finding: Finding, seen: Snapshot, context: HealerContext) -> Plan: ...
+
+
+class Predictor(Protocol):
+    """Keeps series and says when they will cross their limits (see `akeso_predictors`)."""
+
+    def ingest(self, samples: Iterable[Sample]) -> None: ...
+
+    def evaluate(
+        self,
+        now: float,
+        horizon: Mapping[SeriesKey, float] | float,
+        threshold: Mapping[SeriesKey, float] | float = 0.8,
+    ) -> dict[SeriesKey, Forecast]: ...
+
+    def peek(self, key: SeriesKey, now: float, horizon: float) -> Forecast: ...
+
+    def mark_action(self, key: SeriesKey, now: float) -> None: ...
+
+    def forget(self, keys: Iterable[SeriesKey]) -> None: ...
+
+
+class Usage(NamedTuple):
+    """One container's memory working set in bytes at its own sample time (Unix seconds)."""
+
+    namespace: str
+    pod: str
+    container: str
+    time: float
+    value: float
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """One series of a query's result: its labels, evaluation time (Unix seconds) and value."""
+
+    labels: Mapping[str, str]
+    time: float
+    value: float
+
+
+class MetricSource(Protocol):
+    """Prometheus, or the metrics API where there is none."""
+
+    @property
+    def kind(self) -> str:
+        """`Prometheus` or `MetricsAPI`."""
+        ...
+
+    async def memory(self) -> Sequence[Usage]:
+        """The last few samples of every container, one request."""
+        ...
+
+    async def memory_history(self, start: float, end: float) -> Sequence[Usage]:
+        """Older samples to refill the rings; empty where the source keeps none."""
+        ...
+
+    async def evaluate(self, query: str) -> Sequence[Reading]:
+        """One instant query. PermanentError for a wrong query or a source without queries."""
+        ...
+
+    async def evaluate_range(
+        self, query: str, start: float, end: float, step: float
+    ) -> Sequence[Sequence[Reading]]:
+        """One range query: per series its readings, oldest first."""
+        ...
+
+
+class Cluster(Protocol):
+    """The users' workloads: read from informers, read live, written with preconditions."""
+
+    def snapshots(self) -> Iterable[Snapshot]:
+        """Every workload the informers know."""
+        ...
+
+    def age(self, now: float) -> float:
+        """Seconds since the least fresh informer last heard from the API server."""
+        ...
+
+    async def live(self, ref: WorkloadRef) -> Snapshot:
+        """Reads one workload now. GoneError when it is gone or another carries its name."""
+        ...
+
+    async def perform(self, action: Action, seen: Snapshot) -> None:
+        """One write, on exactly the object that `seen` shows.
+
+        StaleError when the world has moved on, BlockedError when a budget refuses,
+        PermanentError when rights are missing or the object is invalid.
+        """
+        ...

@@ -1,0 +1,155 @@
+"""A running lab, as tests, the demo and the operator use it."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+from collections.abc import Iterator, Mapping
+from dataclasses import asdict, dataclass, field, fields
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+import yaml
+
+from akeso_lab.certificates import Authority, Subject, write_kubeconfig
+from akeso_lab.errors import LabError
+from akeso_lab.fake_nodes import fake_node
+from akeso_lab.parts import Tier
+from akeso_lab.places import state_dir
+
+
+@dataclass(frozen=True)
+class Lab:
+    """What ``lab.json`` holds; paths are absolute. A foreign cluster has no certificates."""
+
+    name: str
+    tier: Tier
+    state: Path
+    kubeconfig: Path
+    apiserver: str
+    bin: Path
+    certificates: Path | None = None
+    prometheus: str | None = None
+    prometheus_config_dir: Path | None = None
+    scrape_interval_seconds: int = 5
+    audit_log: Path | None = None
+    kwok: bool = False
+    node: bool = False
+    node_name: str | None = None
+    service_image: str | None = None
+    containerd_socket: Path | None = None
+    foreign: bool = False
+    pids: Mapping[str, int] = field(default_factory=dict[str, int])
+    missing: Mapping[str, str] = field(default_factory=dict[str, str])
+
+    @classmethod
+    def load(cls, name: str) -> Lab:
+        """Read a lab that ``up`` has started; LabError if there is none."""
+        file = state_dir(name) / "lab.json"
+        try:
+            raw: dict[str, Any] = json.loads(file.read_text())
+        except FileNotFoundError:
+            remedy = f"run `python -m akeso_lab up --name {name}`"
+            raise LabError(name, "there is no such lab", remedy) from None
+        return cls(**{key: _parse(key, value) for key, value in raw.items()})
+
+    def save(self) -> None:
+        unfinished = self.state / ".lab.json"
+        unfinished.write_text(self.as_json())
+        unfinished.rename(self.state / "lab.json")
+
+    def as_json(self) -> str:
+        return json.dumps(asdict(self), indent=2, default=str)
+
+    def kubectl(self, *arguments: str, stdin: str | None = None) -> str:
+        """Run kubectl as the lab's administrator; its output, or LabError with its complaint."""
+        done = subprocess.run(
+            [self.bin / "kubectl", f"--kubeconfig={self.kubeconfig}", *arguments],
+            input=stdin,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        if done.returncode != 0:
+            what = f"`kubectl {' '.join(arguments)}` failed: {done.stderr.strip()}"
+            raise LabError("kubectl", what, f"see {self.state / 'logs'} if the cluster is at fault")
+        return done.stdout
+
+    def apply(self, *objects: Mapping[str, Any]) -> str:
+        """Apply objects on the server side."""
+        manifest = yaml.safe_dump_all([dict(item) for item in objects])
+        return self.kubectl("apply", "--server-side", "--force-conflicts", "-f", "-", stdin=manifest)
+
+    def audit_events(self) -> Iterator[dict[str, Any]]:
+        """What the API server has recorded so far, oldest first (Metadata of every write and
+        of users' reads; bodies for Akeso's kinds, evictions and scale)."""
+        if self.audit_log is None:
+            raise LabError(self.name, "has no audit log", "use a lab that `up` started itself")
+        with self.audit_log.open() as lines:
+            for line in lines:
+                # The last line may be half written; it is whole at the next reading.
+                if line.endswith("\n"):
+                    yield json.loads(line)
+
+    def add_scrape_target(
+        self,
+        job: str,
+        url: str,
+        metrics_path: str = "/metrics",
+        labels: Mapping[str, str] | None = None,
+    ) -> None:
+        """Let Prometheus scrape ``url`` (scheme://host:port) within about 6 s, no restart.
+
+        ``labels`` are set on every series; labels that the target itself exposes win.
+        """
+        address = urlsplit(url)
+        special = {"job": job, "__scheme__": address.scheme, "__metrics_path__": metrics_path}
+        group = {"targets": [address.netloc], "labels": {**(labels or {}), **special}}
+        file = self._scrape_folder() / f"{job}.json"
+        unfinished = file.with_suffix(".unfinished")
+        unfinished.write_text(json.dumps([group]))
+        unfinished.rename(file)
+
+    def remove_scrape_target(self, job: str) -> None:
+        (self._scrape_folder() / f"{job}.json").unlink(missing_ok=True)
+
+    def user_kubeconfig(self, username: str, groups: tuple[str, ...] = ()) -> Path:
+        """A kubeconfig for somebody who is not the administrator: what they may do is up to
+        the RBAC rules that the caller applies for ``username`` or ``groups``."""
+        if self.certificates is None:
+            what = "is somebody else's cluster, so there is no CA to sign users with"
+            raise LabError(self.name, what, "give that user's own kubeconfig")
+        file_name = "".join(c if c.isalnum() or c in "-." else "_" for c in username)
+        authority = Authority(self.certificates)
+        pair = authority.issue(f"user-{file_name}", Subject(username, groups))
+        path = self.state / "kubeconfigs" / f"user-{file_name}.kubeconfig"
+        return write_kubeconfig(path, self.apiserver, authority, pair)
+
+    def add_kwok_nodes(self, count: int, prefix: str = "fake") -> tuple[str, ...]:
+        """Add nodes that exist only in the API; pods on them run as their label says (see
+        ``akeso_lab.fake_nodes``). Waits until they are Ready."""
+        if not self.kwok:
+            raise LabError(self.name, "has no kwok", "use a lab that `up` started itself")
+        names = tuple(f"{prefix}-{number}" for number in range(count))
+        nodes = [fake_node(name, tainted=self.node) for name in names]
+        self.kubectl("apply", "-f", "-", stdin=yaml.safe_dump_all(nodes))
+        self.kubectl("wait", "--for=condition=Ready", "--timeout=60s", *(f"node/{n}" for n in names))
+        return names
+
+    def _scrape_folder(self) -> Path:
+        if self.prometheus_config_dir is None:
+            what = "has a Prometheus that this lab does not configure"
+            raise LabError(self.name, what, "add the target to that Prometheus")
+        return self.prometheus_config_dir / "scrape.d"
+
+
+_PATHS = {
+    item.name for item in fields(Lab) if item.type in ("Path", "Path | None")
+}
+
+
+def _parse(key: str, value: Any) -> Any:
+    if key == "tier":
+        return Tier(value)
+    return Path(value) if key in _PATHS and value is not None else value

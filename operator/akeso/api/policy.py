@@ -1,0 +1,246 @@
+"""HealingPolicy: what to watch in a namespace, what may be done about it, and within which limits."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from enum import StrEnum
+from types import MappingProxyType
+from typing import Annotated, ClassVar, Literal
+
+from pydantic import Field
+
+from akeso.api.conditions import Conditions
+from akeso.api.meta import Model, Resource
+from akeso.api.scalars import (
+    ATOMIC,
+    SET,
+    Count,
+    DnsLabel,
+    ObjectName,
+    PlainNumber,
+    Time,
+    Uid,
+    map_by,
+)
+from akeso.domain.finding import Signal as About
+from akeso.domain.workload import Kind
+
+MAX_REVISIONS = 2000  # status.revisions: about 250 bytes each, etcd takes 1.5 MiB
+
+LabelValue = Annotated[str, Field(max_length=63)]
+PrometheusLabel = Annotated[
+    str, Field(min_length=1, max_length=128, pattern=r"^[a-zA-Z_][a-zA-Z0-9_]*$")
+]
+
+
+class Mode(StrEnum):
+    """Whether a policy only records what it would do, or does it."""
+
+    OBSERVE = "Observe"
+    HEAL = "Heal"
+
+
+class Builtin(StrEnum):
+    """The problems that need no query."""
+
+    MEMORY_EXHAUSTION = "MemoryExhaustion"
+    ROLLOUT_FAILING = "RolloutFailing"
+
+
+class Comparison(StrEnum):
+    """Which side of a threshold is the problem."""
+
+    ABOVE = "Above"
+    BELOW = "Below"
+
+
+class LabelRequirement(Model):
+    """One requirement on a label, with the meaning it has everywhere in Kubernetes."""
+
+    key: Annotated[str, Field(min_length=1, max_length=317)]
+    operator: Literal["In", "NotIn", "Exists", "DoesNotExist"]
+    values: Annotated[tuple[LabelValue, ...], Field(max_length=32), ATOMIC] = ()
+
+    def holds(self, labels: Mapping[str, str]) -> bool:
+        match self.operator:
+            case "In":
+                return self.key in labels and labels[self.key] in self.values
+            case "NotIn":
+                return self.key not in labels or labels[self.key] not in self.values
+            case "Exists":
+                return self.key in labels
+            case "DoesNotExist":
+                return self.key not in labels
+
+
+class LabelSelector(Model):
+    """All requirements must hold; an empty selector matches everything."""
+
+    match_labels: Annotated[dict[str, LabelValue], Field(max_length=32)] = Field(
+        default_factory=dict[str, LabelValue]
+    )
+    match_expressions: Annotated[tuple[LabelRequirement, ...], Field(max_length=32), ATOMIC] = ()
+
+    def matches(self, labels: Mapping[str, str]) -> bool:
+        return all(labels.get(key) == value for key, value in self.match_labels.items()) and all(
+            requirement.holds(labels) for requirement in self.match_expressions
+        )
+
+
+class Target(Model):
+    """A group of workloads of the policy's namespace."""
+
+    name: DnsLabel
+    kinds: Annotated[tuple[Kind, ...], Field(min_length=1, max_length=3), SET] = tuple(Kind)
+    selector: LabelSelector
+
+    def selects(self, kind: Kind, labels: Mapping[str, str]) -> bool:
+        return kind in self.kinds and self.selector.matches(labels)
+
+
+class Forecast(Model):
+    """When a forecast is certain enough to act on."""
+
+    horizon_seconds: Annotated[int, Field(ge=30, le=86400)] = 1800
+    probability_percent: Annotated[int, Field(ge=1, le=99)] = 80
+
+
+class Threshold(Model):
+    """What a query's result is compared with, and for how long it must be on the wrong side."""
+
+    operator: Comparison = Comparison.ABOVE
+    value: PlainNumber
+    for_seconds: Annotated[int, Field(ge=0, le=3600)] = 0
+
+    def crossed_by(self, value: float) -> bool:
+        """Whether a value is on the wrong side; the threshold itself, and NaN, are not."""
+        if self.operator is Comparison.ABOVE:
+            return value > self.value
+        return value < self.value
+
+
+class Rung(Model):
+    """One routine of a ladder, and how long it may take in all."""
+
+    healer: Annotated[str, Field(min_length=1, max_length=63, pattern=r"^[A-Z][A-Za-z0-9]*$")]
+    timeout_seconds: Annotated[int, Field(ge=10, le=7200)] = 600
+
+
+# What is tried when the ladder is left out: the least invasive routine that can help. A query
+# says nothing about the cause, so nothing is tried and a person is told.
+DEFAULT_LADDERS: Mapping[About, tuple[Rung, ...]] = MappingProxyType(
+    {
+        About.MEMORY_EXHAUSTION: (Rung(healer="RestartPods"),),
+        About.ROLLOUT_FAILING: (Rung(healer="Rollback"),),
+        About.QUERY: (),
+    }
+)
+
+
+class Signal(Model):
+    """What counts as a problem. The CRD's rules say which fields go together."""
+
+    name: DnsLabel
+    builtin: Builtin | None = None
+    query: Annotated[str, Field(min_length=1, max_length=4096)] | None = None
+    workload_label: PrometheusLabel | None = None
+    pod_label: PrometheusLabel | None = None
+    forecast: Forecast | None = None
+    threshold: Threshold | None = None
+    ladder: Annotated[tuple[Rung, ...], Field(max_length=8), ATOMIC] | None = None
+
+    @property
+    def about(self) -> About:
+        return About.QUERY if self.builtin is None else About(self.builtin.value)
+
+    @property
+    def foresight(self) -> Forecast | None:
+        """The forecast that holds, defaults included; None where nothing is forecast."""
+        if self.builtin is not Builtin.MEMORY_EXHAUSTION:
+            return None
+        return self.forecast or Forecast()
+
+    @property
+    def rungs(self) -> tuple[Rung, ...]:
+        """The ladder that holds: left out is the default one, an empty one tries nothing."""
+        return DEFAULT_LADDERS[self.about] if self.ladder is None else self.ladder
+
+
+class Breaker(Model):
+    """Trips when more targets fail now than the greater of the two allows."""
+
+    max_unhealthy_percent: Annotated[int, Field(ge=0, le=100)] = 49
+    min_unhealthy: Annotated[int, Field(ge=0, le=1000)] = 3
+
+
+class Guardrails(Model):
+    """Limits that hold whatever the signals say; the defaults are the safe ones."""
+
+    cooldown_seconds: Annotated[int, Field(ge=0, le=86400)] = 600
+    max_healings_per_hour: Annotated[int, Field(ge=1, le=1000)] = 6
+    breaker: Breaker = Breaker()
+    min_available: Annotated[int, Field(ge=0, le=1000)] = 1
+    pause_reasons: Annotated[
+        tuple[Annotated[str, Field(min_length=1, max_length=256)], ...],
+        Field(max_length=16),
+        SET,
+    ] = ()
+
+
+class Verify(Model):
+    """How a rung is judged after its last write."""
+
+    initial_delay_seconds: Annotated[int, Field(ge=0, le=3600)] = 15
+    interval_seconds: Annotated[int, Field(ge=1, le=3600)] = 10
+    successes: Annotated[int, Field(ge=1, le=100)] = 3
+    failure_limit: Annotated[int, Field(ge=1, le=100)] = 2
+    inconclusive_limit: Annotated[int, Field(ge=1, le=100)] = 3
+    error_limit: Annotated[int, Field(ge=1, le=100)] = 4
+
+
+class HealingPolicySpec(Model):
+    """What people want."""
+
+    mode: Mode = Mode.OBSERVE
+    targets: Annotated[tuple[Target, ...], Field(min_length=1, max_length=32), map_by("name")]
+    signals: Annotated[tuple[Signal, ...], Field(min_length=1, max_length=32), map_by("name")]
+    guardrails: Guardrails = Guardrails()
+    verify: Verify = Verify()
+
+    def selects(self, kind: Kind, labels: Mapping[str, str]) -> bool:
+        """Whether the policy looks after a workload of this kind with these labels."""
+        return any(target.selects(kind, labels) for target in self.targets)
+
+
+class SeenRevisions(Model):
+    """The revisions of one workload that were seen healthy, newest first."""
+
+    kind: Kind
+    name: ObjectName
+    uid: Uid
+    healthy: Annotated[
+        tuple[Annotated[str, Field(max_length=253)], ...], Field(max_length=3), ATOMIC
+    ]
+    since: Time
+
+
+class HealingPolicyStatus(Model):
+    """What Akeso sees; `revisions` is the memory that Rollback stands on."""
+
+    conditions: Conditions = ()
+    observed_generation: Count | None = None
+    targets: Count | None = None
+    healing: Count | None = None
+    revisions: Annotated[
+        tuple[SeenRevisions, ...], Field(max_length=MAX_REVISIONS), map_by("uid")
+    ] = ()
+
+
+class HealingPolicy(Resource):
+    """One policy of one namespace."""
+
+    PLURAL: ClassVar[str] = "healingpolicies"
+
+    kind: Literal["HealingPolicy"] = "HealingPolicy"
+    spec: HealingPolicySpec
+    status: HealingPolicyStatus = HealingPolicyStatus()

@@ -46,7 +46,10 @@ class EvictPod:
 
 @dataclass(frozen=True, slots=True)
 class DeletePod:
-    """Deletes one broken pod that blocks an ordered rollout (never one that is ready)."""
+    """Deletes one broken pod that blocks an ordered rollout (never one that is ready).
+
+    Not before the controller has seen the newest template: it would make the same broken pod again.
+    """
 
     pod: PodRef
     restore: bool = False
@@ -56,7 +59,9 @@ class DeletePod:
         return found is None or found.deleting
 
     def waits_for(self, seen: Snapshot) -> str | None:
-        return None
+        if seen.observed_generation >= seen.generation:
+            return None
+        return f"the controller of {seen.ref} to see the new template"
 
     def superseded(self, seen: Snapshot) -> bool:
         """A pod that became ready is not broken: it stays."""
@@ -66,24 +71,41 @@ class DeletePod:
 
 @dataclass(frozen=True, slots=True)
 class Scale:
-    """Sets replicas from `from_` to `to` (surge, and back)."""
+    """Sets replicas from `from_` to `to` (surge, and back).
+
+    `surge_for` is the pod a surge stands in for: once that one is on its way out the surge has
+    done its work, and a plan that is resumed after its last step does not surge again. `settle`
+    makes the way back wait for its `to` pods to be ready and for the evicted pod's replacement to
+    exist: a controller that has not seen the eviction yet would take the younger surge pod away.
+    """
 
     from_: int
     to: int
     restore: bool = False
+    surge_for: PodRef | None = None
+    settle: bool = False
 
     def in_effect(self, seen: Snapshot) -> bool:
-        return seen.replicas == self.to
+        return seen.replicas == self.to or self._surge_is_over(seen)
 
     def waits_for(self, seen: Snapshot) -> str | None:
-        if self.to >= self.from_:
+        if not self.settle:
             return None
-        wanted = self.to
-        return None if seen.ready >= wanted else f"{wanted} ready pods, {seen.ready} are"
+        if seen.ready < self.to:
+            return f"{self.to} ready pods, {seen.ready} are"
+        if len(seen.present) < self.from_:
+            return f"{self.from_} pods to exist, {len(seen.present)} do"
+        return None
 
     def superseded(self, seen: Snapshot) -> bool:
         """Somebody else set another number meanwhile: theirs holds."""
         return seen.replicas not in (self.from_, self.to)
+
+    def _surge_is_over(self, seen: Snapshot) -> bool:
+        if self.surge_for is None:
+            return False
+        pod = seen.pod(self.surge_for.uid)
+        return pod is None or pod.deleting
 
 
 @dataclass(frozen=True, slots=True)

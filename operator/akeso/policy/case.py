@@ -88,3 +88,8 @@ class Case:
     action: Action | None = None
     healer: str = ""
     failures_per_day: int = 3
+
+    @property
+    def restoring(self) -> bool:
+        """Whether the write about to happen brings the user's own state back."""
+        return self.action is not None and self.action.restore

@@ -65,17 +65,15 @@ class RestartPods:
         )
         release = ReleaseOwnership(context.manager)
         before: tuple[Action, ...] = (Scale(1, 2, surge_for=pods[-1].ref),) if surge else ()
-        after: tuple[Action, ...] = (
-            (Scale(2, 1, restore=True, settle=True), release) if surge else ()
-        )
+        after: tuple[Action, ...] = (Scale(2, 1, restore=True), release) if surge else ()
         return Plan(
             healer=self.name,
             target=seen.ref,
             effect=self.effect,
             actions=before + evictions + after,
-            # No settle: an undo must end even where no pod becomes ready, and a controller that
+            # Without settling: an undo must end even where no pod becomes ready, and a controller that
             # scales down takes pods that are not ready first.
-            undo=(Scale(2, 1, restore=True), release) if surge else (),
+            undo=(Scale(2, 1, restore=True, settle=False), release) if surge else (),
             summary=_summary(pods, surge),
             blast_radius=len(pods),
         )

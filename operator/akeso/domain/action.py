@@ -74,8 +74,8 @@ class Scale:
     """Sets replicas from `from_` to `to` (surge, and back).
 
     `surge_for` is the pod a surge stands in for: once that one is on its way out the surge has
-    done its work, and a plan that is resumed after its last step does not surge again. `settle`
-    makes the way back wait for its `to` pods to be ready and for the evicted pod's replacement to
+    done its work, and a plan that is resumed after its last step does not surge again. With
+    `settle` the way back waits for `to` pods to be ready and for the evicted pod's replacement to
     exist: a controller that has not seen the eviction yet would take the younger surge pod away.
     """
 
@@ -83,13 +83,13 @@ class Scale:
     to: int
     restore: bool = False
     surge_for: PodRef | None = None
-    settle: bool = False
+    settle: bool = True
 
     def in_effect(self, seen: Snapshot) -> bool:
         return seen.replicas == self.to or self._surge_is_over(seen)
 
     def waits_for(self, seen: Snapshot) -> str | None:
-        if not self.settle:
+        if not self.settle or self.to >= self.from_:
             return None
         if seen.ready < self.to:
             return f"{self.to} ready pods, {seen.ready} are"

@@ -125,4 +125,3 @@ def _wait(process: subprocess.Popen[bytes], still_waiting: Callable[[], None]) -
 def _since(started: float) -> str:
     minutes, seconds = divmod(round(time.monotonic() - started), 60)
     return f"{minutes}m{seconds:02d}s" if minutes else f"{seconds}s"
-

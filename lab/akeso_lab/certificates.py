@@ -102,9 +102,7 @@ def write_kubeconfig(path: Path, server: str, authority: Authority, pair: KeyPai
         "kind": "Config",
         "clusters": [{"name": "lab", "cluster": cluster}],
         "users": [{"name": pair.certificate.stem, "user": user}],
-        "contexts": [
-            {"name": "lab", "context": {"cluster": "lab", "user": pair.certificate.stem}}
-        ],
+        "contexts": [{"name": "lab", "context": {"cluster": "lab", "user": pair.certificate.stem}}],
         "current-context": "lab",
     }
     path.touch(mode=0o600)

@@ -84,7 +84,8 @@ class ControlPlane:
         plan, certificates = self.plan, self.authority
         serving = certificates.issue("apiserver", self._apiserver_subject())
         kubelet = certificates.issue(
-            "apiserver-kubelet-client", Subject("kube-apiserver-kubelet-client", ("system:masters",))
+            "apiserver-kubelet-client",
+            Subject("kube-apiserver-kubelet-client", ("system:masters",)),
         )
         front = certificates.issue("front-proxy-client", Subject("front-proxy-client"))
         tokens = certificates.signing_key("service-accounts")

@@ -29,7 +29,7 @@ class Probe:
         )
         try:
             with opener.open(url, timeout=3) as answer:
-                return 200 <= answer.status < 300
+                return int(answer.status) < 300
         except (urllib.error.URLError, OSError):
             return False
 

@@ -79,7 +79,9 @@ class Lab:
     def apply(self, *objects: Mapping[str, Any]) -> str:
         """Apply objects on the server side."""
         manifest = yaml.safe_dump_all([dict(item) for item in objects])
-        return self.kubectl("apply", "--server-side", "--force-conflicts", "-f", "-", stdin=manifest)
+        return self.kubectl(
+            "apply", "--server-side", "--force-conflicts", "-f", "-", stdin=manifest
+        )
 
     def audit_events(self) -> Iterator[dict[str, Any]]:
         """What the API server has recorded so far, oldest first (Metadata of every write and
@@ -134,7 +136,9 @@ class Lab:
         names = tuple(f"{prefix}-{number}" for number in range(count))
         nodes = [fake_node(name, tainted=self.node) for name in names]
         self.kubectl("apply", "-f", "-", stdin=yaml.safe_dump_all(nodes))
-        self.kubectl("wait", "--for=condition=Ready", "--timeout=60s", *(f"node/{n}" for n in names))
+        self.kubectl(
+            "wait", "--for=condition=Ready", "--timeout=60s", *(f"node/{n}" for n in names)
+        )
         return names
 
     def _scrape_folder(self) -> Path:
@@ -144,9 +148,7 @@ class Lab:
         return self.prometheus_config_dir / "scrape.d"
 
 
-_PATHS = {
-    item.name for item in fields(Lab) if item.type in ("Path", "Path | None")
-}
+_PATHS = {item.name for item in fields(Lab) if item.type in ("Path", "Path | None")}
 
 
 def _parse(key: str, value: Any) -> Any:

@@ -18,7 +18,8 @@ from akeso_lab.fake_nodes import write_stages
 from akeso_lab.health import Probe
 from akeso_lab.lab import Lab
 from akeso_lab.locks import exclusive
-from akeso_lab.node import Node, node_requirements
+from akeso_lab.machine import node_requirements
+from akeso_lab.node import Node
 from akeso_lab.parts import Tier, parts_of
 from akeso_lab.places import lock_file, state_dir, state_root
 from akeso_lab.plan import Plan, make_plan
@@ -59,7 +60,9 @@ def up(
     reasons = node_requirements() if tier is Tier.NODE else {}
     actual = Tier.CONTROL_PLANE if reasons else tier
     binaries = build(parts_of(actual), report)
-    with exclusive(lock_file(name), waiting=lambda: report(f"waiting for another command on {name}")):
+    with exclusive(
+        lock_file(name), waiting=lambda: report(f"waiting for another command on {name}")
+    ):
         if running := _running(name, actual):
             return running
         if find_leftovers(state_dir(name)):
@@ -138,7 +141,9 @@ def _running(name: str, tier: Tier) -> Lab | None:
     enough = found.lab.tier is Tier.NODE or tier is Tier.CONTROL_PLANE
     if not enough:
         raise LabError(
-            name, "runs already, as a control plane only", f"`down --name {name}` first, or another --name"
+            name,
+            "runs already, as a control plane only",
+            f"`down --name {name}` first, or another --name",
         )
     return found.lab
 
@@ -188,4 +193,3 @@ def _describe(plan: Plan, supervisor: Supervisor, node: Node | None) -> Lab:
         containerd_socket=node.socket if node else None,
         pids={process.part: process.pid for process in supervisor.recorded()},
     )
-

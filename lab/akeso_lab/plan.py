@@ -22,7 +22,15 @@ from akeso_lab.places import identity, state_dir, state_root
 PORT_RANGE = range(20000, 32000)
 # 10.100.0.0/16 … 10.199.0.0/16, one for each lab.
 SUBNETS = range(100, 200)
-PORT_NAMES = ("etcd", "etcd_peer", "apiserver", "controller_manager", "scheduler", "kwok", "prometheus")
+PORT_NAMES = (
+    "etcd",
+    "etcd_peer",
+    "apiserver",
+    "controller_manager",
+    "scheduler",
+    "kwok",
+    "prometheus",
+)
 
 
 @dataclass(frozen=True)
@@ -126,7 +134,8 @@ class Plan:
             raw: dict[str, Any] = json.loads((state / "plan.json").read_text())
         except (FileNotFoundError, json.JSONDecodeError):
             return None
-        return cls(**raw | {"tier": Tier(raw["tier"]), "state": Path(raw["state"])})
+        raw["tier"], raw["state"] = Tier(raw["tier"]), Path(raw["state"])
+        return cls(**raw)
 
     def save(self) -> None:
         raw = asdict(self) | {"state": str(self.state)}
@@ -181,7 +190,10 @@ def _addresses_in_use() -> str:
     """Read from the kernel; a machine without iproute2 can't have a node lab anyway."""
     try:
         done = subprocess.run(
-            ["ip", "-4", "route", "show", "table", "all"], capture_output=True, text=True, check=False
+            ["ip", "-4", "route", "show", "table", "all"],
+            capture_output=True,
+            text=True,
+            check=False,
         )
     except FileNotFoundError:
         return ""

@@ -50,13 +50,13 @@ class Supervisor:
 
     state: Path
 
-    def start(self, part: str, command: Sequence[str | Path], prefix: Sequence[str] = ()) -> Process:
+    def start(self, part: str, command: Sequence[str | Path]) -> Process:
         """Start ``command`` in a session of its own and write its pid down."""
         log = self.state / "logs" / f"{part}.log"
         log.parent.mkdir(parents=True, exist_ok=True)
         with log.open("ab") as output:
             popen = subprocess.Popen(
-                [*prefix, *(str(word) for word in command)],
+                [str(word) for word in command],
                 stdin=subprocess.DEVNULL,
                 stdout=output,
                 stderr=subprocess.STDOUT,

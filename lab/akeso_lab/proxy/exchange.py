@@ -11,7 +11,7 @@ from multidict import CIMultiDict
 
 from akeso_lab.proxy.events import WatchEvent
 from akeso_lab.proxy.gate import Gate
-from akeso_lab.proxy.match import Match
+from akeso_lab.proxy.match import EVERYTHING, Match
 from akeso_lab.proxy.traffic import RequestRecord
 
 BODY_HEADERS = ("Content-Length", "Content-Encoding", "Transfer-Encoding")
@@ -70,10 +70,10 @@ Forward = Callable[[], Awaitable[Reply]]
 
 
 @dataclass(frozen=True, kw_only=True)
-class Fault(ABC):
+class Fault:
     """Something that goes wrong, to the requests or events that its rule matches."""
 
-    match: Match = Match()
+    match: Match = EVERYTHING
 
     def falls_on(self, occurrence: int) -> bool:
         """Whether the fault applies to this one of the requests or events it matches."""
@@ -101,7 +101,7 @@ class Armed:
         return True
 
 
-class RequestFault(Fault):
+class RequestFault(Fault, ABC):
     """A fault around a whole exchange; the fault added first is the outermost."""
 
     @abstractmethod
@@ -124,7 +124,7 @@ class Delivery:
     then: Literal["continue", "end", "cut"] = "continue"
 
 
-class EventFault(Fault):
+class EventFault(Fault, ABC):
     """A fault inside a watch: a pure function of the event and the object's past."""
 
     @abstractmethod

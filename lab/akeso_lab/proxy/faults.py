@@ -1,55 +1,16 @@
-"""Faults around a whole request: late, lost, refused, garbled, stale, and the crash point."""
+"""Faults around a whole request: late, lost, refused, garbled, and the crash point."""
 
 import asyncio
 import json
 from contextlib import ExitStack
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Literal
 
 from multidict import CIMultiDict
 
 from akeso_lab.proxy.exchange import ConnectionCut, Exchange, Forward, Reply, RequestFault
-from akeso_lab.proxy.match import Match
-
-# https://pkg.go.dev/k8s.io/apimachinery/pkg/apis/meta/v1#StatusReason
-REASONS = {
-    400: "BadRequest",
-    401: "Unauthorized",
-    403: "Forbidden",
-    404: "NotFound",
-    409: "Conflict",
-    410: "Expired",
-    422: "Invalid",
-    429: "TooManyRequests",
-    500: "InternalError",
-    503: "ServiceUnavailable",
-    504: "Timeout",
-}
-
-
-def kubernetes_status(
-    code: int, reason: str = "", message: str = "", retry_after: float | None = None
-) -> dict[str, object]:
-    """A `Status` object as the API server would send it with an error."""
-    status: dict[str, object] = {
-        "kind": "Status",
-        "apiVersion": "v1",
-        "metadata": {},
-        "status": "Failure",
-        "message": message or f"fault proxy: refused with {code}",
-        "reason": reason or REASONS.get(code, "Unknown"),
-        "code": code,
-    }
-    if retry_after is not None:
-        status["details"] = {"retryAfterSeconds": round(retry_after)}
-    return status
-
-
-def garble(body: bytes, style: str) -> bytes:
-    """Break a body: cut in half, or turned into bytes that no JSON parser accepts."""
-    if style == "truncated":
-        return body[: len(body) // 2]
-    return b'{"\xff\x00garbled' + body[::-1]
+from akeso_lab.proxy.match import JSON_ANSWERS, WATCHES, WRITES, Match
+from akeso_lab.proxy.status import error_event, garble, kubernetes_status
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -101,7 +62,7 @@ class Swallow(RequestFault):
 class LoseResponse(RequestFault):
     """The upstream commits the request, but the client sees only a closed connection."""
 
-    match: Match = Match(verbs="write")
+    match: Match = WRITES
 
     async def around(self, exchange: Exchange, forward: Forward) -> Reply:
         """Forward, wait for the whole answer, and keep it."""
@@ -140,7 +101,7 @@ class WatchError(RequestFault):
     """
 
     code: int = 410
-    match: Match = Match(verbs="watch")
+    match: Match = WATCHES
 
     async def around(self, exchange: Exchange, forward: Forward) -> Reply:
         """Answer the watch without opening it upstream."""
@@ -157,7 +118,7 @@ class GarbageBody(RequestFault):
     """
 
     style: Literal["truncated", "garbled"] = "truncated"
-    match: Match = Match(verbs=("get", "list", "query"))
+    match: Match = JSON_ANSWERS
 
     async def around(self, exchange: Exchange, forward: Forward) -> Reply:
         """Forward and break what comes back."""
@@ -181,7 +142,7 @@ class Crash(RequestFault):
 
     write: int
     when: Literal["before", "committed", "answered"] = "before"
-    match: Match = Match(verbs="write")
+    match: Match = WRITES
 
     def __post_init__(self) -> None:
         if self.write < 1:
@@ -207,43 +168,3 @@ class Crash(RequestFault):
                 return reply
         await asyncio.shield(gate.shut(record))
         raise ConnectionCut("crashed after the write")
-
-
-SnapshotKey = tuple[str, str, str]
-
-
-def snapshot_key(exchange: Exchange) -> SnapshotKey:
-    """What makes two reads ask for the same answer: target, Accept, Accept-Encoding."""
-    headers = exchange.headers
-    return exchange.raw_target, headers.get("Accept", ""), headers.get("Accept-Encoding", "")
-
-
-@dataclass(frozen=True, kw_only=True)
-class Stale(RequestFault):
-    """Answer reads from the past, as a lagging cache would; made by `FaultProxy.freeze`.
-
-    A read without a snapshot is answered once by the upstream and stays at that answer.
-    """
-
-    match: Match = Match(verbs=("get", "list"))
-    snapshots: dict[SnapshotKey, Reply] = field(
-        default_factory=dict[SnapshotKey, Reply], compare=False, repr=False
-    )
-
-    async def around(self, exchange: Exchange, forward: Forward) -> Reply:
-        """Answer from the snapshot, taking one first if there is none."""
-        key = snapshot_key(exchange)
-        if key not in self.snapshots:
-            reply = await forward()
-            await reply.read()
-            self.snapshots[key] = reply
-        past = self.snapshots[key]
-        return Reply(
-            status=past.status, reason=past.reason, headers=past.headers.copy(), body=past.body
-        )
-
-
-def error_event(code: int) -> bytes:
-    """One line of a watch: an ERROR event that carries a `Status`."""
-    event = {"type": "ERROR", "object": kubernetes_status(code)}
-    return json.dumps(event, separators=(",", ":")).encode() + b"\n"

@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator
 from types import TracebackType
+from typing import Self
 
 import aiohttp
 from multidict import CIMultiDict
@@ -58,7 +59,7 @@ class Forwarder:
             max_field_size=LARGEST_HEADER,
         )
 
-    async def __aenter__(self) -> "Forwarder":
+    async def __aenter__(self) -> Self:
         return self
 
     async def __aexit__(
@@ -97,6 +98,7 @@ class Forwarder:
             else:
                 exchange.opened.append(source)
         except (aiohttp.ClientError, OSError, TimeoutError) as error:
+            record.forwarded = not isinstance(error, aiohttp.ClientConnectorError)
             record.error = f"upstream: {error!r}"
             raise ConnectionCut(record.error) from error
         return reply

@@ -57,7 +57,12 @@ class Gate:
     def watch_over(self, task: asyncio.Task[object]) -> None:
         """Remember a mutation that is being sent, so that a crash can wait for it."""
         self._in_flight.add(task)
-        task.add_done_callback(self._in_flight.discard)
+        task.add_done_callback(self._forget)
+
+    def _forget(self, task: asyncio.Task[object]) -> None:
+        self._in_flight.discard(task)
+        if not task.cancelled():
+            task.exception()  # Whoever waited for it was told, or is gone.
 
     def hold(self, record: RequestRecord) -> bool:
         """Let `record` be the last mutation to pass; False if another one already is."""
@@ -74,9 +79,13 @@ class Gate:
             self._closing = asyncio.create_task(self._announce(record))
         return self._closing
 
-    async def _announce(self, record: RequestRecord) -> None:
+    async def settle(self) -> None:
+        """Wait until the mutations that were sent upstream are answered."""
         if self._in_flight:
             await asyncio.wait(self._in_flight, timeout=SETTLE_SECONDS)
+
+    async def _announce(self, record: RequestRecord) -> None:
+        await self.settle()
         self.crash_record = record
         if self._on_crash is not None:
             self._on_crash(record)

@@ -72,3 +72,10 @@ class Match:
         if self.nth is not None:
             return occurrence == self.nth
         return self.every is None or occurrence % self.every == 0
+
+
+EVERYTHING = Match()
+READS = Match(verbs=("get", "list"))
+WATCHES = Match(verbs="watch")
+WRITES = Match(verbs="write")
+JSON_ANSWERS = Match(verbs=("get", "list", "query"))

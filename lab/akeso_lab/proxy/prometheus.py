@@ -20,13 +20,18 @@ Sample = list[Any]
 """`[seconds since the epoch, "value"]`."""
 
 
+def series_of(answer: dict[str, Any]) -> list[dict[str, Any]]:
+    """The series of a vector or matrix; none for other shapes."""
+    data: dict[str, Any] = answer["data"]
+    return data["result"] if data["resultType"] in {"vector", "matrix"} else []
+
+
 def map_samples(answer: dict[str, Any], change: Callable[[Sample], Sample]) -> None:
     """Change each sample of a vector, matrix or scalar in place; other shapes stay."""
-    data = answer.get("data", {})
-    if data.get("resultType") == "scalar":
+    data: dict[str, Any] = answer["data"]
+    if data["resultType"] == "scalar":
         data["result"] = change(data["result"])
-        return
-    for series in data.get("result", []) if data.get("resultType") != "string" else []:
+    for series in series_of(answer):
         if "value" in series:
             series["value"] = change(series["value"])
         if "values" in series:
@@ -61,7 +66,7 @@ class PrometheusEmpty(PrometheusRewrite):
 
     def rewrite(self, answer: dict[str, Any]) -> None:
         """Empty vectors and matrices; a scalar cannot be empty and stays."""
-        if answer["data"]["resultType"] in {"vector", "matrix"}:
+        if series_of(answer):
             answer["data"]["result"] = []
 
 
@@ -93,13 +98,12 @@ class PrometheusDuplicates(PrometheusRewrite):
 
     def rewrite(self, answer: dict[str, Any]) -> None:
         """Double both levels, neighbours staying neighbours."""
-        data = answer["data"]
-        if data["resultType"] not in {"vector", "matrix"}:
-            return
-        for series in data["result"]:
+        every = series_of(answer)
+        for series in every:
             if "values" in series:
                 series["values"] = [sample for sample in series["values"] for _ in range(2)]
-        data["result"] = [series for series in data["result"] for _ in range(2)]
+        if every:
+            answer["data"]["result"] = [series for series in every for _ in range(2)]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -122,9 +126,7 @@ class PrometheusRelabel(PrometheusRewrite):
 
     def rewrite(self, answer: dict[str, Any]) -> None:
         """Change the label where a series has it."""
-        if answer["data"]["resultType"] not in {"vector", "matrix"}:
-            return
-        for series in answer["data"]["result"]:
+        for series in series_of(answer):
             if self.label in series["metric"]:
                 series["metric"][self.label] = self.value
 

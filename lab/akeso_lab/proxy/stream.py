@@ -46,7 +46,8 @@ class EventLine:
 
     def through(self, event: WatchEvent, older: Sequence[bytes]) -> Delivery:
         """What is delivered when the upstream sends `event`."""
-        lines, wait = (event.raw,), 0.0
+        lines: tuple[bytes, ...] = (event.raw,)
+        wait = 0.0
         armed = list(self._armed())
         for one in armed:
             out: list[bytes] = []

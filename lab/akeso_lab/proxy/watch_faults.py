@@ -6,7 +6,7 @@ from typing import Literal
 
 from akeso_lab.proxy.events import WatchEvent
 from akeso_lab.proxy.exchange import Delivery, EventFault
-from akeso_lab.proxy.faults import error_event, garble
+from akeso_lab.proxy.status import error_event, garble
 
 
 @dataclass(frozen=True, kw_only=True)

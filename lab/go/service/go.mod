@@ -1,0 +1,3 @@
+module akeso.dev/lab/service
+
+go 1.26.0

@@ -61,7 +61,7 @@ class RestartPods:
         )
         wanted = 2 if surge else seen.replicas
         evictions: tuple[Action, ...] = tuple(
-            EvictPod(p.ref, wanted if p.ready else context.min_available) for p in pods
+            EvictPod(p.ref, wanted if p.ready else context.min_available + 1) for p in pods
         )
         release = ReleaseOwnership(context.manager)
         before: tuple[Action, ...] = (Scale(1, 2, surge_for=pods[-1].ref),) if surge else ()

@@ -24,7 +24,8 @@ class Effect(StrEnum):
 class EvictPod:
     """Evicts one pod through the eviction sub-resource, so that disruption budgets hold.
 
-    `min_ready` pods must be ready before it goes, itself included where it is ready.
+    `min_ready` pods must be ready before it goes, itself always counted: with or without its own
+    readiness, which may change while we wait, `min_ready` - 1 stay ready when it is gone.
     """
 
     pod: PodRef
@@ -36,9 +37,10 @@ class EvictPod:
         return found is None or found.deleting
 
     def waits_for(self, seen: Snapshot) -> str | None:
-        if seen.ready >= self.min_ready:
+        others = sum(p.ready for p in seen.present if p.ref.uid != self.pod.uid)
+        if others + 1 >= self.min_ready:
             return None
-        return f"{self.min_ready} ready pods before {self.pod.name} goes, {seen.ready} are"
+        return f"{self.min_ready - 1} other ready pods before {self.pod.name} goes, {others} are"
 
     def superseded(self, seen: Snapshot) -> bool:
         return False

@@ -54,14 +54,14 @@ def _entry(config: str, tags: list[str]) -> dict[str, object]:
 
 def _config(layer: bytes, command: str) -> bytes:
     machine = platform.machine()
-    document = {
+    document: dict[str, object] = {
         "architecture": _ARCHITECTURES.get(machine, machine),
         "os": "linux",
         "config": {
             "Entrypoint": [f"/{_PROGRAM}"],
             "Cmd": [command],
             "User": _USER,
-            "ExposedPorts": {"8080/tcp": {}},
+            "ExposedPorts": {"8080/tcp": dict[str, str]()},
         },
         "rootfs": {"type": "layers", "diff_ids": [f"sha256:{hashlib.sha256(layer).hexdigest()}"]},
     }

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import json
 import subprocess
+import urllib.request
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit
+from urllib.parse import urlencode, urlsplit
 
 import yaml
 
@@ -17,6 +18,14 @@ from akeso_lab.errors import LabError
 from akeso_lab.fake_nodes import fake_node
 from akeso_lab.parts import Tier
 from akeso_lab.places import state_dir
+
+
+@dataclass(frozen=True)
+class Sample:
+    """One series of an instant query."""
+
+    labels: Mapping[str, str]
+    value: float
 
 
 @dataclass(frozen=True)
@@ -52,7 +61,8 @@ class Lab:
         except FileNotFoundError:
             remedy = f"run `python -m akeso_lab up --name {name}`"
             raise LabError(name, "there is no such lab", remedy) from None
-        return cls(**{key: _parse(key, value) for key, value in raw.items()})
+        known = {item.name for item in fields(cls)}
+        return cls(**{key: _parse(key, value) for key, value in raw.items() if key in known})
 
     def save(self) -> None:
         unfinished = self.state / ".lab.json"
@@ -115,6 +125,21 @@ class Lab:
 
     def remove_scrape_target(self, job: str) -> None:
         (self._scrape_folder() / f"{job}.json").unlink(missing_ok=True)
+
+    def query(self, expression: str) -> tuple[Sample, ...]:
+        """An instant query to the lab's Prometheus that yields a vector."""
+        if self.prometheus is None:
+            raise LabError(self.name, "has no Prometheus", "give its URL with --prometheus")
+        url = f"{self.prometheus}/api/v1/query?{urlencode({'query': expression})}"
+        # A proxy in the environment is not for loopback.
+        opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+        try:
+            with opener.open(url, timeout=10) as answer:
+                result = json.load(answer)["data"]["result"]
+        except OSError as error:
+            log = self.state / "logs" / "prometheus.log"
+            raise LabError("prometheus", f"query failed: {error}", "check the query", log) from None
+        return tuple(Sample(series["metric"], float(series["value"][1])) for series in result)
 
     def user_kubeconfig(self, username: str, groups: tuple[str, ...] = ()) -> Path:
         """A kubeconfig for somebody who is not the administrator: what they may do is up to

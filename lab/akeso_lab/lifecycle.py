@@ -64,6 +64,8 @@ def up(
         lock_file(name), waiting=lambda: report(f"waiting for another command on {name}")
     ):
         if running := _running(name, actual):
+            if running.scrape_interval_seconds != scrape_interval_seconds:
+                report(f"{name} runs already, scraping every {running.scrape_interval_seconds} s")
             return running
         if find_leftovers(state_dir(name)):
             report(f"{name} is there but not whole: taking it down first")
@@ -113,8 +115,7 @@ def status(name: str) -> Status:
     state = state_dir(name)
     plan = Plan.load(state)
     if plan is None:
-        lab = Lab.load(name) if (state / "lab.json").exists() else None
-        return Status(name, lab is not None, lab is not None, {}, lab)
+        return _foreign_status(name)
     supervisor = Supervisor(state)
     parts = {p.part: "running" if p.alive() else "dead" for p in supervisor.recorded()}
     whole = (state / "lab.json").exists() and "dead" not in parts.values()
@@ -122,6 +123,18 @@ def status(name: str) -> Status:
         parts["kube-apiserver"], whole = "not ready", False
     lab = Lab.load(name) if (state / "lab.json").exists() else None
     return Status(name, True, whole, parts, lab)
+
+
+def _foreign_status(name: str) -> Status:
+    """Of a cluster that somebody else runs, only its API server's answer is known."""
+    if not (state_dir(name) / "lab.json").exists():
+        return Status(name, state_dir(name).exists(), healthy=False, parts={})
+    lab = Lab.load(name)
+    try:
+        lab.kubectl("get", "--raw", "/readyz", "--request-timeout=5s")
+    except LabError:
+        return Status(name, True, False, {"kube-apiserver": "not ready"}, lab)
+    return Status(name, True, True, {"kube-apiserver": "running"}, lab)
 
 
 def names() -> tuple[str, ...]:

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import fcntl
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator
 from contextlib import contextmanager
 from pathlib import Path
 
 
 @contextmanager
-def exclusive(path: Path, waiting: Callable[[], None] | None = None) -> Iterator[None]:
+def exclusive(path: Path, waiting: Callable[[], None] | None = None) -> Generator[None]:
     """Hold the lock at ``path``; ``waiting`` is called once if somebody else holds it."""
     path.parent.mkdir(parents=True, exist_ok=True)
     with path.open("a") as handle:

@@ -20,6 +20,8 @@ from akeso_lab.places import identity, state_dir, state_root
 # Below Linux's ephemeral range (32768…), so that no outgoing connection takes a port
 # between its being chosen here and its being bound by the part.
 PORT_RANGE = range(20000, 32000)
+# sun_path of unix(7), less the terminating zero.
+LONGEST_SOCKET_PATH = 107
 # 10.100.0.0/16 … 10.199.0.0/16, one for each lab.
 SUBNETS = range(100, 200)
 PORT_NAMES = (
@@ -152,6 +154,9 @@ def link_name(state: Path) -> str:
 def make_plan(name: str, tier: Tier, scrape_interval_seconds: int) -> Plan:
     """Choose what no other lab and no other program on this machine uses, and save it."""
     state = state_dir(name)
+    if tier is Tier.NODE and len(str(state / "node" / "containerd.sock")) > LONGEST_SOCKET_PATH:
+        what = f"the path of its state folder is too long for a socket: {state}"
+        raise LabError(name, what, "choose a shorter AKESO_LAB_STATE")
     # Different labs start searching at different places: two that start at the same moment
     # under two state roots do not share this lock.
     offset = int(identity(state)[-6:], 16)

@@ -135,22 +135,32 @@ def children(pid: int) -> tuple[int, ...]:
     return tuple(found)
 
 
-def kill(pid: int) -> None:
-    try:
-        os.kill(pid, signal.SIGKILL)
-        # A child of ours would stay a zombie as long as we live (a test run lives long).
-        os.waitpid(pid, os.WNOHANG)
-    except (ProcessLookupError, ChildProcessError):
-        pass  # it ended by itself, or is not our child
-
-
 def kill_all(list_pids: Callable[[], Iterator[int]], seconds: float = 20) -> tuple[int, ...]:
     """Kill what ``list_pids`` names until it names nothing; returns what would not die."""
     deadline = time.monotonic() + seconds
+    killed: set[int] = set()
     while pids := tuple(list_pids()):
         if time.monotonic() > deadline:
             return pids
         for pid in pids:
-            kill(pid)
+            _kill(pid)
+        killed.update(pids)
         time.sleep(0.05)
+    for pid in killed:
+        _reap(pid)
     return ()
+
+
+def _kill(pid: int) -> None:
+    try:
+        os.kill(pid, signal.SIGKILL)
+    except ProcessLookupError:
+        pass  # it ended by itself
+
+
+def _reap(pid: int) -> None:
+    """A child of ours would stay a zombie as long as we live, and a test run lives long."""
+    try:
+        os.waitpid(pid, os.WNOHANG)
+    except ChildProcessError:
+        pass  # somebody else's child, as after a separate ``up``

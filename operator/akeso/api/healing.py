@@ -135,6 +135,9 @@ class ActionRecord(Model):
     uid: Annotated[str, Field(max_length=64)] | None = None
     from_: Revision | None = None
     to: Revision | None = None
+    min_ready: Count | None = None
+    surge_for: Pod | None = None
+    settle: bool = False
     restore: bool = False
     state: ActionState
     at: Time | None = None

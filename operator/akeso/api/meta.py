@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, ClassVar, Self, cast
+from typing import Any, ClassVar, Self
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from pydantic_core import ErrorDetails
@@ -77,10 +77,8 @@ class Resource(Model):
         """
         wire = self.model_dump(mode="json", by_alias=True, exclude_none=True)
         wire["metadata"] = {key: value for key, value in wire["metadata"].items() if value}
-        wire["status"] = _without_empty(wire.get("status", {}))
-        if not wire["status"]:
-            del wire["status"]
-        return wire
+        status = {k: v for k, v in wire.pop("status").items() if v not in ([], {})}
+        return {**wire, "status": status} if status else wire
 
     @classmethod
     def _complaint(cls, raw: Mapping[str, Any], error: ValidationError) -> str:
@@ -119,13 +117,3 @@ def _inside(place: tuple[int | str, ...], outer: tuple[int | str, ...]) -> bool:
 def _sentence(detail: ErrorDetails) -> str:
     path = "".join(f"[{p}]" if isinstance(p, int) else f".{p}" for p in detail["loc"])
     return f"{path.lstrip('.') or 'the object'}: {detail['msg'].removeprefix('Value error, ')}"
-
-
-def _without_empty(value: Any) -> Any:
-    """Drops empty lists and maps at any depth: in a status they mean the same as none."""
-    if isinstance(value, dict):
-        entries = cast("dict[str, object]", value).items()
-        return {key: _without_empty(item) for key, item in entries if item not in ([], {})}
-    if isinstance(value, list):
-        return [_without_empty(item) for item in cast("list[object]", value)]
-    return value

@@ -61,7 +61,7 @@ def parse_time(text: str) -> datetime:
 
 def format_time(time: datetime) -> str:
     """Writes an aware time as RFC 3339 in UTC with whole seconds, as Kubernetes does."""
-    return _whole_seconds(time).strftime("%Y-%m-%dT%H:%M:%SZ")
+    return _whole_seconds(time).replace(tzinfo=None).isoformat() + "Z"
 
 
 def from_unix(seconds: float) -> datetime:
@@ -72,7 +72,10 @@ def from_unix(seconds: float) -> datetime:
 def _whole_seconds(time: datetime) -> datetime:
     if time.tzinfo is None:
         raise ValueError(f"{time} has no time zone; use UTC")
-    return time.astimezone(UTC).replace(microsecond=0)
+    try:
+        return time.astimezone(UTC).replace(microsecond=0)
+    except OverflowError:
+        raise ValueError(f"{time} is outside the years 1 to 9999 in UTC") from None
 
 
 def _decimal(value: object) -> float:

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
-from akeso.api.conditions import get_condition, is_true, set_condition
+from akeso.api.conditions import Condition, get_condition, is_true, set_condition
 
 NOW = datetime(2026, 12, 1, 9, tzinfo=UTC)
 LATER = NOW + timedelta(minutes=5)
@@ -64,7 +64,9 @@ changes = st.tuples(
 
 @given(st.lists(changes, max_size=20))
 def test_whatever_is_set_there_is_one_condition_per_type_with_the_last_status(history):
-    conditions, expected, since = (), {}, {}
+    conditions: tuple[Condition, ...] = ()
+    expected: dict[str, bool | None] = {}
+    since: dict[str, datetime] = {}
     for minute, (kind, status) in enumerate(history):
         now = NOW + timedelta(minutes=minute)
         if kind not in expected or expected[kind] != status:

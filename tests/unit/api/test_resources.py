@@ -85,13 +85,13 @@ def objects(schema: dict[str, Any]) -> st.SearchStrategy[Any]:
 
 
 def lists(schema: dict[str, Any]) -> st.SearchStrategy[Any]:
-    keys = schema.get("x-kubernetes-list-map-keys")
-    unique = {"map": lambda item: item[keys[0]], "set": lambda item: item}
+    (key,) = schema.get("x-kubernetes-list-map-keys", [""])
+    unique = {"map": lambda item: item[key], "set": lambda item: item}
     return st.lists(
         values(schema["items"]),
         min_size=schema.get("minItems", 0),
         max_size=2,
-        unique_by=unique.get(schema["x-kubernetes-list-type"], None),
+        unique_by=unique.get(schema["x-kubernetes-list-type"]),
     )
 
 
@@ -233,6 +233,7 @@ def test_a_status_is_written_without_what_is_unset_and_with_zeros():
                         "name": "cart",
                         "from": "1",
                         "to": "2",
+                        "settle": False,
                         "restore": False,
                         "state": "Done",
                     }

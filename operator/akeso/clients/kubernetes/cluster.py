@@ -1,0 +1,103 @@
+"""The port `akeso.protocols.Cluster`: informers for looking around, live reads for deciding."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Iterable
+
+from akeso.clients.kubernetes import assembly, paths, trim
+from akeso.clients.kubernetes.assembly import Surroundings
+from akeso.clients.kubernetes.connection import ApiServer
+from akeso.clients.kubernetes.informers import Informers
+from akeso.clients.kubernetes.raw import Json
+from akeso.clients.kubernetes.trim import AutoscalerRecord, RevisionRecord
+from akeso.clients.kubernetes.writes import Writes
+from akeso.domain.action import Action
+from akeso.domain.workload import Kind, Snapshot, WorkloadRef
+from akeso.errors import GoneError, PermanentError, StaleError
+from akeso.protocols import Clock
+
+# Stands for an autoscaler where HPAs may not be read: whoever cannot know leaves replicas alone.
+UNKNOWN_AUTOSCALER = "HorizontalPodAutoscaler/(not readable)"
+
+
+class KubernetesCluster:
+    """Implements `akeso.protocols.Cluster`. `run` keeps the informers and never returns.
+
+    `fence` is asked right before each write: false means that somebody else leads.
+    """
+
+    def __init__(
+        self,
+        api: ApiServer,
+        clock: Clock,
+        namespace: str | None = None,
+        manager: str = "akeso",
+        fence: Callable[[], bool] = lambda: True,
+    ) -> None:
+        self.informers = Informers(api, clock, namespace)
+        self._api = api
+        self._writes = Writes(api, manager)
+        self._fence = fence
+
+    async def run(self) -> None:
+        await self.informers.run()
+
+    @property
+    def ready(self) -> bool:
+        return self.informers.ready
+
+    def problems(self) -> tuple[str, ...]:
+        return self.informers.problems()
+
+    def snapshots(self) -> Iterable[Snapshot]:
+        return self.informers.snapshots()
+
+    def age(self, now: float) -> float:
+        return self.informers.age(now)
+
+    async def live(self, ref: WorkloadRef) -> Snapshot:
+        raw = await self._api.get(paths.workload(ref))
+        if raw["metadata"]["uid"] != ref.uid:
+            raise GoneError(f"{ref} is gone; another one carries its name now.")
+        record = assembly.workload(ref.kind, raw, with_template=True)
+        selected = {"labelSelector": str(record.selector)}
+        pods, revisions, budgets, autoscalers = await asyncio.gather(
+            self._api.list_all(paths.collection(paths.CORE, "pods", ref.namespace), selected),
+            self._revisions(ref, selected),
+            self._optional(paths.POLICY, "poddisruptionbudgets", ref.namespace),
+            self._optional(paths.AUTOSCALING, "horizontalpodautoscalers", ref.namespace),
+        )
+        around = Surroundings.of(
+            (found for found in map(trim.pod, pods) if found is not None),
+            revisions,
+            ((ref.namespace, trim.budget(b)) for b in budgets or ()),
+            ((ref.namespace, a) for a in _autoscalers(ref, autoscalers)),
+        )
+        return assembly.assemble(record, around, live=True)
+
+    async def perform(self, action: Action, seen: Snapshot) -> None:
+        if not self._fence():
+            raise StaleError(f"{seen.ref}: nothing was written, leadership is lost.")
+        await self._writes.perform(action, seen)
+
+    async def _revisions(self, ref: WorkloadRef, selected: dict[str, str]) -> list[RevisionRecord]:
+        deployment = ref.kind is Kind.DEPLOYMENT
+        plural = "replicasets" if deployment else "controllerrevisions"
+        keep = trim.replica_set if deployment else trim.controller_revision
+        where = paths.collection(paths.APPS, plural, ref.namespace)
+        kept = [keep(raw, True) for raw in await self._api.list_all(where, selected)]
+        return [r for r in kept if r is not None and r.owner == ref.uid]
+
+    async def _optional(self, group: str, plural: str, namespace: str) -> list[Json] | None:
+        """None where the kind may not be read or is not there."""
+        try:
+            return await self._api.list_all(paths.collection(group, plural, namespace))
+        except (PermanentError, GoneError):
+            return None
+
+
+def _autoscalers(ref: WorkloadRef, found: list[Json] | None) -> list[AutoscalerRecord]:
+    if found is None:
+        return [AutoscalerRecord(UNKNOWN_AUTOSCALER.partition("/")[2], ref.kind, ref.name)]
+    return [trim.autoscaler(raw) for raw in found]

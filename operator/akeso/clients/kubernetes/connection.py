@@ -1,0 +1,244 @@
+"""One connection to the API server: credentials, timeouts, raw JSON requests and watches."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import logging
+import os
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Generator, Mapping
+from contextlib import asynccontextmanager, contextmanager
+from dataclasses import dataclass
+from importlib import metadata
+from typing import Any, cast
+
+import aiohttp
+import yaml
+from kubernetes.aio import config as kube_config
+from kubernetes.aio.client.api_client import ApiClient
+from kubernetes.aio.client.configuration import Configuration
+
+from akeso.clients.kubernetes.raw import Json, part, parts, text
+from akeso.clients.kubernetes.responses import MERGE_PATCH, Request, refusal
+from akeso.errors import PermanentError, StaleError, TransientError
+from akeso.settings import Settings
+
+log = logging.getLogger(__name__)
+
+PAGE = 500  # objects per page of a list, as client-go's pager
+CONNECT_SECONDS = 5.0
+# A rejected login is not repeated faster: credential plugins may be slow, and a wrong token
+# stays wrong.
+LOGIN_SECONDS = 10.0
+
+Login = Callable[[], Awaitable[ApiClient]]
+Query = Mapping[str, str]
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """Some objects of a list; `resource_version` is that of the list as a whole."""
+
+    items: list[Json]
+    resource_version: str
+
+
+async def connect(settings: Settings) -> ApiServer:
+    """A connection with the credentials that the settings name; sends nothing yet."""
+
+    async def login() -> ApiClient:
+        return await _login(settings)
+
+    return ApiServer(await login(), login)
+
+
+async def _login(settings: Settings) -> ApiClient:
+    configuration = Configuration()
+    loaders: Any = kube_config
+    try:
+        if settings.kubeconfig is None and "KUBERNETES_SERVICE_HOST" in os.environ:
+            loaders.load_incluster_config(client_configuration=configuration)
+        else:
+            await loaders.load_kube_config(
+                config_file=settings.kubeconfig,
+                client_configuration=configuration,
+                persist_config=False,
+            )
+    except (kube_config.ConfigException, OSError, ValueError, AttributeError, yaml.YAMLError) as e:
+        raise PermanentError(
+            f"No credentials for the API server: {e}. Set AKESO_KUBECONFIG to a kubeconfig, or "
+            "run in a pod with a service account."
+        ) from e
+    client = ApiClient(configuration)
+    client.user_agent = f"akeso/{_version()}"
+    return client
+
+
+def _version() -> str:
+    try:
+        return metadata.version("akeso")
+    except metadata.PackageNotFoundError:  # run from a source tree
+        return "0"
+
+
+class ApiServer:
+    """Requests in raw JSON. Raises the errors of `akeso.errors` and no others."""
+
+    def __init__(self, client: ApiClient, login: Login) -> None:
+        self._client = client
+        self._login = login
+        self._retired: ApiClient | None = None
+        self._turn = asyncio.Lock()
+        self._logged_in = asyncio.get_running_loop().time()
+
+    async def close(self) -> None:
+        await _close(self._client)
+        if self._retired is not None:
+            await _close(self._retired)
+
+    async def get(self, path: str, query: Query | None = None, timeout: float = 30.0) -> Json:
+        return await self._json(Request("GET", path, query or {}, timeout=timeout))
+
+    async def pages(
+        self, path: str, query: Query | None = None, limit: int = PAGE, timeout: float = 60.0
+    ) -> AsyncGenerator[Page]:
+        """A consistent list, page by page. StaleError where it outlived its snapshot."""
+        wanted = dict(query or {})
+        if limit:
+            wanted["limit"] = str(limit)
+        while True:
+            found = await self.get(path, wanted, timeout)
+            meta = part(found, "metadata")
+            yield Page(parts(found, "items"), text(meta, "resourceVersion"))
+            wanted["continue"] = text(meta, "continue")
+            if not wanted["continue"]:
+                return
+
+    async def list_all(
+        self, path: str, query: Query | None = None, timeout: float = 60.0
+    ) -> list[Json]:
+        """All objects of a (small) list; in one piece where the pages expired."""
+        try:
+            return [o async for p in self.pages(path, query, timeout=timeout) for o in p.items]
+        except StaleError:
+            whole = self.pages(path, query, limit=0, timeout=timeout)
+            return [o async for p in whole for o in p.items]
+
+    async def post(
+        self, path: str, body: Json, query: Query | None = None, timeout: float = 30.0
+    ) -> Json:
+        return await self._json(Request("POST", path, query or {}, body, timeout=timeout))
+
+    async def patch(
+        self,
+        path: str,
+        body: Json | list[Json],
+        query: Query | None = None,
+        content_type: str = MERGE_PATCH,
+        timeout: float = 30.0,
+    ) -> Json:
+        return await self._json(Request("PATCH", path, query or {}, body, content_type, timeout))
+
+    async def delete(self, path: str, body: Json | None = None, timeout: float = 30.0) -> Json:
+        return await self._json(Request("DELETE", path, {}, body, timeout=timeout))
+
+    @asynccontextmanager
+    async def watch(
+        self, path: str, query: Query, silence: float
+    ) -> AsyncGenerator[AsyncIterator[Json]]:
+        """Entered once the server accepted; ends with it. TransientError after `silence` s."""
+        request = Request("GET", path, {**query, "watch": "true"})
+        patience = aiohttp.ClientTimeout(sock_connect=CONNECT_SECONDS, sock_read=silence)
+        response = await self._answer(request, patience)
+        try:
+            yield _events(request, response)
+        finally:
+            response.close()
+
+    async def _json(self, request: Request) -> Json:
+        patience = aiohttp.ClientTimeout(request.timeout, sock_connect=CONNECT_SECONDS)
+        response = await self._answer(request, patience)
+        with _foreign(request):
+            found: Any = json.loads(await response.read())
+        if not isinstance(found, dict):
+            raise TransientError(f"{request}: the answer is no JSON object")
+        return cast(Json, found)
+
+    async def _answer(
+        self, request: Request, patience: aiohttp.ClientTimeout
+    ) -> aiohttp.ClientResponse:
+        """The response, where it is not a refusal; logs in again once where that may help."""
+        client = self._client
+        response = await self._send(client, request, patience)
+        if response.status == 401:
+            again = await self._log_in_again(client)
+            if again and request.method == "GET":
+                response.close()
+                response = await self._send(self._client, request, patience)
+        if response.status < 400:
+            return response
+        with _foreign(request):
+            body = await response.read()
+            raise refusal(request, response.status, body, response.headers)
+
+    async def _send(
+        self, client: ApiClient, request: Request, patience: aiohttp.ClientTimeout
+    ) -> aiohttp.ClientResponse:
+        untyped: Any = client
+        with _foreign(request):
+            method, url, headers, body, _ = await untyped.param_serialize(
+                request.method,
+                request.path,
+                query_params=list(request.query.items()),
+                header_params={"Content-Type": request.content_type, "Accept": "application/json"},
+                body=request.body,
+                auth_settings=["BearerToken"],
+            )
+            answer = await untyped.call_api(method, url, headers, body, _request_timeout=patience)
+            response: aiohttp.ClientResponse = answer.response
+            return response
+
+    async def _log_in_again(self, rejected: ApiClient) -> bool:
+        """Reads token, certificates or plugin anew, once for all who were rejected.
+
+        The old connections stay open until the next login: other requests are still on them.
+        """
+        async with self._turn:
+            if self._client is not rejected:
+                return True
+            now = asyncio.get_running_loop().time()
+            if now - self._logged_in < LOGIN_SECONDS:
+                return False
+            self._logged_in = now
+            fresh = await self._login()
+            if self._retired is not None:
+                await _close(self._retired)
+            self._retired, self._client = rejected, fresh
+            log.info("The API server rejected our credentials; they were read again.")
+            return True
+
+
+@contextmanager
+def _foreign(request: Request) -> Generator[None]:
+    """Maps what aiohttp, TLS, JSON and credential plugins raise to ours."""
+    try:
+        yield
+    except TimeoutError as e:
+        raise TransientError(f"{request}: no answer in time") from e
+    except (aiohttp.ClientError, OSError) as e:
+        raise TransientError(f"{request}: no connection: {e}") from e
+    except (ValueError, kube_config.ConfigException) as e:
+        raise TransientError(f"{request}: garbled: {e}") from e
+
+
+async def _close(client: Any) -> None:  # ApiClient.close is not typed
+    await client.close()
+
+
+async def _events(request: Request, response: aiohttp.ClientResponse) -> AsyncIterator[Json]:
+    with _foreign(request):
+        async for line in response.content:
+            event = part({"line": json.loads(line)}, "line")
+            if not part(event, "object"):
+                raise TransientError(f"{request}: garbled watch event")
+            yield event

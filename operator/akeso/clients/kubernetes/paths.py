@@ -1,0 +1,31 @@
+"""Where the API server keeps what Akeso reads and writes."""
+
+from __future__ import annotations
+
+from urllib.parse import quote
+
+from akeso.domain.workload import Kind, WorkloadRef
+
+PLURALS = {
+    Kind.DEPLOYMENT: "deployments",
+    Kind.STATEFUL_SET: "statefulsets",
+    Kind.DAEMON_SET: "daemonsets",
+}
+APPS = "apis/apps/v1"
+CORE = "api/v1"
+POLICY = "apis/policy/v1"
+AUTOSCALING = "apis/autoscaling/v2"
+
+
+def collection(group: str, plural: str, namespace: str | None = None) -> str:
+    """All objects of a resource, in one namespace or everywhere."""
+    where = f"/namespaces/{quote(namespace, safe='')}" if namespace else ""
+    return f"/{group}{where}/{plural}"
+
+
+def workload(ref: WorkloadRef) -> str:
+    return f"{collection(APPS, PLURALS[ref.kind], ref.namespace)}/{quote(ref.name, safe='')}"
+
+
+def pod(namespace: str, name: str) -> str:
+    return f"{collection(CORE, 'pods', namespace)}/{quote(name, safe='')}"

@@ -1,0 +1,109 @@
+"""One write per action, each with a precondition on exactly the object that was seen."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from akeso.clients.kubernetes import ownership, paths
+from akeso.clients.kubernetes.connection import ApiServer
+from akeso.clients.kubernetes.raw import Json, parts
+from akeso.clients.kubernetes.responses import JSON_PATCH
+from akeso.domain.action import Action, DeletePod, EvictPod, ReleaseOwnership, Scale, SetTemplate
+from akeso.domain.workload import Kind, Pod, PodRef, Snapshot
+from akeso.errors import GoneError, PermanentError
+
+
+class Writes:
+    """`manager` is the field manager of our writes."""
+
+    def __init__(self, api: ApiServer, manager: str) -> None:
+        self._api = api
+        self._query = {"fieldManager": manager}
+
+    async def perform(self, action: Action, seen: Snapshot) -> None:
+        """Raises what `akeso.protocols.Cluster.perform` says."""
+        match action:
+            case EvictPod():
+                await self._evict(action.pod, seen)
+            case DeletePod():
+                await self._delete(action.pod, seen)
+            case Scale():
+                await self._scale(action, seen)
+            case SetTemplate():
+                await self._set_template(action, seen)
+            case ReleaseOwnership():
+                await self._release(action, seen)
+
+    async def _evict(self, pod: PodRef, seen: Snapshot) -> None:
+        _seen(pod, seen)
+        namespace = seen.ref.namespace
+        eviction: Json = {
+            "apiVersion": "policy/v1",
+            "kind": "Eviction",
+            "metadata": {"name": pod.name, "namespace": namespace},
+            "deleteOptions": {"preconditions": {"uid": pod.uid}},
+        }
+        await self._api.post(f"{paths.pod(namespace, pod.name)}/eviction", eviction)
+
+    async def _delete(self, pod: PodRef, seen: Snapshot) -> None:
+        version = _seen(pod, seen).resource_version
+        options: Json = {
+            "apiVersion": "v1",
+            "kind": "DeleteOptions",
+            "preconditions": {"uid": pod.uid, "resourceVersion": version},
+        }
+        await self._api.delete(paths.pod(seen.ref.namespace, pod.name), options)
+
+    async def _scale(self, action: Scale, seen: Snapshot) -> None:
+        if seen.ref.kind is Kind.DAEMON_SET:
+            raise PermanentError(f"{seen.ref} has no replicas: it runs one pod per node.")
+        body: Json = {
+            "metadata": {"uid": seen.ref.uid, "resourceVersion": seen.resource_version},
+            "spec": {"replicas": action.to},
+        }
+        await self._api.patch(f"{paths.workload(seen.ref)}/scale", body, self._query)
+
+    async def _set_template(self, action: SetTemplate, seen: Snapshot) -> None:
+        target = seen.revision(action.to_revision)
+        if target is None:
+            raise GoneError(f"{seen.ref} has no revision {action.to_revision} (any more).")
+        if target.template is None:
+            raise PermanentError(f"{seen.ref}: revision {target.name} was not read live.")
+        await self._patch(seen, [_operation("replace", "/spec/template", target.template)])
+
+    async def _release(self, action: ReleaseOwnership, seen: Snapshot) -> None:
+        """Field ownership is not in a Snapshot: it is read now, and written on that version."""
+        raw = await self._api.get(paths.workload(seen.ref))
+        if raw["metadata"]["uid"] != seen.ref.uid:
+            raise GoneError(f"{seen.ref} is gone; another one carries its name now.")
+        entries = parts(raw["metadata"], "managedFields")
+        left = ownership.released(entries, action.manager)
+        if left == entries:
+            return
+        version = raw["metadata"]["resourceVersion"]
+        change = _operation("replace", "/metadata/managedFields", left)
+        await self._patch(seen, [change], version)
+
+    async def _patch(self, seen: Snapshot, changes: list[Json], version: str | None = None) -> None:
+        """A JSON patch on this very object and version.
+
+        The version is not tested but set: then the API server itself compares it with what is
+        stored and answers 409, while a failed `test` is a 422 without a reason.
+        """
+        same = [
+            _operation("test", "/metadata/uid", seen.ref.uid),
+            _operation("replace", "/metadata/resourceVersion", version or seen.resource_version),
+        ]
+        path = paths.workload(seen.ref)
+        await self._api.patch(path, [*same, *changes], self._query, JSON_PATCH)
+
+
+def _operation(kind: str, path: str, value: Any) -> Json:
+    return {"op": kind, "path": path, "value": value}
+
+
+def _seen(pod: PodRef, seen: Snapshot) -> Pod:
+    found = seen.pod(pod.uid)
+    if found is None:
+        raise GoneError(f"Pod {seen.ref.namespace}/{pod.name} of {seen.ref} is gone.")
+    return found

@@ -1,0 +1,64 @@
+"""metrics.k8s.io as the source of memory, where there is no Prometheus: what `kubectl top` reads.
+
+https://kubernetes.io/docs/reference/external-api/metrics.v1beta1/
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+from akeso.clients.kubernetes.connection import ApiServer
+from akeso.clients.kubernetes.paths import collection
+from akeso.clients.kubernetes.raw import Json, part, parts, text
+from akeso.clients.kubernetes.trim import number, seconds
+from akeso.errors import GoneError, PermanentError, TransientError
+from akeso.protocols import Reading, Usage
+from akeso.settings import Settings
+
+METRICS = "apis/metrics.k8s.io/v1beta1"
+NEEDS_PROMETHEUS = (
+    "The metrics API knows memory and CPU of now and nothing else: this needs Prometheus. "
+    "Set AKESO_PROMETHEUS_URL (prometheusUrl in the chart)."
+)
+
+
+class MetricsApiSource:
+    """Implements `akeso.protocols.MetricSource`."""
+
+    kind = "MetricsAPI"
+
+    def __init__(self, api: ApiServer, settings: Settings) -> None:
+        self._api = api
+        self._path = collection(METRICS, "pods", settings.watch_namespace)
+        self._timeout = settings.prometheus_timeout_seconds
+
+    async def memory(self) -> Sequence[Usage]:
+        try:
+            found = await self._api.list_all(self._path, timeout=self._timeout)
+        except GoneError as e:
+            raise TransientError(f"No metrics API: is metrics-server installed? {e}") from e
+        return [usage for item in found for usage in _usages(item)]
+
+    async def memory_history(self, start: float, end: float) -> Sequence[Usage]:
+        return ()
+
+    async def evaluate(self, query: str) -> Sequence[Reading]:
+        raise PermanentError(NEEDS_PROMETHEUS)
+
+    async def evaluate_range(
+        self, query: str, start: float, end: float, step: float
+    ) -> Sequence[Sequence[Reading]]:
+        raise PermanentError(NEEDS_PROMETHEUS)
+
+
+def _usages(item: Json) -> Iterator[Usage]:
+    """One row per container, at the end of the window that was measured."""
+    meta = part(item, "metadata")
+    time = seconds(text(item, "timestamp"))
+    if time is None:
+        return
+    for container in parts(item, "containers"):
+        memory = text(part(container, "usage"), "memory")
+        if memory:
+            name = text(container, "name")
+            yield Usage(text(meta, "namespace"), text(meta, "name"), name, time, number(memory))

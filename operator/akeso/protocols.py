@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import NamedTuple, Protocol
 
 from akeso.domain.action import Action, Effect, Plan
-from akeso.domain.finding import Finding
+from akeso.domain.finding import Decision, Finding
 from akeso.domain.forecast import Forecast, Sample, SeriesKey
 from akeso.domain.verdict import Verdict
 from akeso.domain.workload import Kind, Snapshot, WorkloadRef
@@ -145,3 +145,9 @@ class Cluster(Protocol):
         PermanentError when rights are missing or the object is invalid.
         """
         ...
+
+
+class Notifier(Protocol):
+    """Told about every decision; never lets a failure of its own reach the engine."""
+
+    async def notify(self, decision: Decision) -> None: ...

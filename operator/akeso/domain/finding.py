@@ -58,3 +58,23 @@ class Outcome(StrEnum):
     INCONCLUSIVE = "Inconclusive"
     ERROR = "Error"
     CLEARED = "Cleared"
+
+
+@dataclass(frozen=True, slots=True)
+class Decision:
+    """One thing Akeso decided, as told to people, logs, metrics and Events.
+
+    `what` is one of Opened, Blocked, Planned, Wrote, Verified, Failed, Inconclusive, Error,
+    Cleared, Undone, NeedsHuman; `at` is Unix seconds. `healing` is "namespace/name".
+    """
+
+    what: str
+    reason: str
+    message: str
+    at: float
+    target: WorkloadRef
+    signal: str
+    healing: str
+    healing_uid: str
+    healer: str = ""
+    policy: str = ""

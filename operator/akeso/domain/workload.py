@@ -62,7 +62,8 @@ class Pod:
     revision: str = ""
     phase: str = "Pending"
     ready: bool = False
-    ready_since: float | None = None
+    ready_since: float | None = None  # None while it is not ready
+    unready_since: float | None = None  # None while it is ready
     created_at: float = 0.0
     deleting: bool = False
     node: str | None = None

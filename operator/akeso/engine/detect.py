@@ -1,0 +1,233 @@
+"""What is wrong or will be: from one Observation to Findings. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+
+from akeso.api.policy import HealingPolicy, Signal
+from akeso.domain.finding import Evidence, Finding, Origin
+from akeso.domain.finding import Signal as About
+from akeso.domain.forecast import Forecast, SeriesKey
+from akeso.domain.workload import Pod, PodRef, Snapshot
+from akeso.engine.observe import Observation, error_query
+from akeso.engine.rollouts import RolloutRules, failing_rollout
+from akeso.engine.words import bytes_of, seconds_of
+from akeso.settings import Settings
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """A finding with the policy and signal it was found under."""
+
+    finding: Finding
+    policy: HealingPolicy
+    signal: Signal
+    seen: Snapshot
+
+    @property
+    def key(self) -> tuple[str, str, str]:
+        return self.policy.metadata.uid, self.signal.name, self.seen.ref.uid
+
+
+def rollout_rules(settings: Settings) -> RolloutRules:
+    return RolloutRules(
+        unready_seconds=settings.rollout_unready_seconds,
+        blame_seconds=settings.rollout_blame_seconds,
+        pod_blame_seconds=settings.pod_blame_seconds,
+        healthy_seconds=settings.revision_healthy_seconds,
+    )
+
+
+def detect(
+    policies: Sequence[HealingPolicy], observation: Observation, settings: Settings
+) -> dict[tuple[str, str, str], Problem]:
+    """All problems of this cycle by (policy uid, signal name, workload uid).
+
+    Where several policies look at one workload for the same thing, the oldest policy reports it.
+    """
+    found: dict[tuple[str, str, str], Problem] = {}
+    taken: set[tuple[str, object]] = set()
+    oldest_first = sorted(
+        policies, key=lambda p: (str(p.metadata.creation_timestamp), p.metadata.name)
+    )
+    for policy in oldest_first:
+        for signal in policy.spec.signals:
+            for seen in observation.selection.targets.get(policy.metadata.uid, ()):
+                finding = _find(policy, signal, seen, observation, settings)
+                same = (seen.ref.uid, signal.query or signal.about)
+                if finding is not None and same not in taken:
+                    taken.add(same)
+                    problem = Problem(finding, policy, signal, seen)
+                    found[problem.key] = problem
+    return found
+
+
+def _find(
+    policy: HealingPolicy,
+    signal: Signal,
+    seen: Snapshot,
+    observation: Observation,
+    settings: Settings,
+) -> Finding | None:
+    about = signal.about
+    if about is About.MEMORY_EXHAUSTION:
+        found = _memory(seen, observation)
+    elif about is About.ROLLOUT_FAILING:
+        found = _rollout(seen, signal, observation, settings)
+    else:
+        found = _query(seen, signal, observation)
+    if found is None:
+        return None
+    origin, evidence, pods = found
+    return Finding(seen.ref, policy.metadata.name, signal.name, about, origin, evidence, pods)
+
+
+_Found = tuple[Origin, Evidence, tuple[PodRef, ...]]
+
+
+def _memory(seen: Snapshot, observation: Observation) -> _Found | None:
+    alarming = [
+        (pod, forecast)
+        for pod in seen.present
+        for forecast in forecasts_of(pod, seen.ref.namespace, observation.forecasts)
+        if forecast.alarm
+    ]
+    if not alarming:
+        return None
+    alarming.sort(key=lambda hit: hit[1].ttf[1] if hit[1].ttf else 0.0)
+    worst = alarming[0][1]
+    evidence = Evidence(
+        message=memory_sentence(worst),
+        sampled_at=worst.sampled_at or observation.now,
+        since=worst.sampled_at or observation.now,
+        value=worst.value,
+        threshold=worst.limit,
+        probability=worst.probability,
+        ttf=worst.ttf,
+    )
+    pods = tuple(dict.fromkeys(pod.ref for pod, _ in alarming))
+    return Origin.FORECAST, evidence, pods
+
+
+def forecasts_of(
+    pod: Pod, namespace: str, forecasts: Mapping[SeriesKey, Forecast]
+) -> Iterator[Forecast]:
+    """The forecasts of one pod's containers."""
+    for container in pod.containers:
+        forecast = forecasts.get(SeriesKey(namespace, pod.ref.name, container.name))
+        if forecast is not None:
+            yield forecast
+
+
+def memory_sentence(forecast: Forecast) -> str:
+    """One sentence on where a container's memory is and where it goes."""
+    key = forecast.key
+    where = f"container {key.container} of pod {key.pod}"
+    if forecast.value is None:
+        return f"{where}: no memory samples ({forecast.readiness})"
+    if forecast.limit is None:
+        return f"{where} uses {bytes_of(forecast.value)} and has no memory limit"
+    used = f"{where} uses {bytes_of(forecast.value)} of {bytes_of(forecast.limit)}"
+    if forecast.probability is None or forecast.ttf is None:
+        return f"{used}; no forecast ({forecast.readiness})"
+    likely = f"with probability {forecast.probability:.0%} within {seconds_of(forecast.horizon)}"
+    low, middle, high = forecast.ttf
+    if middle == float("inf"):
+        return f"{used} and reaches the limit {likely}"
+    return (
+        f"{used} and reaches the limit in about {seconds_of(middle)}"
+        f" ({seconds_of(low)} to {seconds_of(high)}), {likely}"
+    )
+
+
+def erring_of(
+    policy: HealingPolicy, seen: Snapshot, observation: Observation, settings: Settings
+) -> dict[str, float]:
+    """Pods that any of the policy's RolloutFailing signals sees erring, and since when."""
+    found: dict[str, float] = {}
+    for signal in policy.spec.signals:
+        if signal.about is About.ROLLOUT_FAILING:
+            found |= _erring(seen, signal, observation, settings)
+    return found
+
+
+def _erring(
+    seen: Snapshot, signal: Signal, observation: Observation, settings: Settings
+) -> dict[str, float]:
+    key = error_query(signal, settings)
+    result = observation.queries.get(key)
+    if result is None:
+        return {}
+    names = {pod.ref.name for pod in seen.pods}
+    found: dict[str, float] = {}
+    for labels, since in result.breaching.items():
+        series = dict(labels)
+        pod = series.get(signal.pod_label or "pod", "")
+        if series.get("namespace") == seen.ref.namespace and pod in names:
+            found[pod] = min(since, found.get(pod, since))
+    return {pod: at for pod, at in found.items() if observation.now - at >= key[1].for_seconds}
+
+
+def _rollout(
+    seen: Snapshot, signal: Signal, observation: Observation, settings: Settings
+) -> _Found | None:
+    erring = _erring(seen, signal, observation, settings)
+    found = failing_rollout(
+        seen,
+        erring,
+        observation.healthy.get(seen.ref.uid, ()),
+        rollout_rules(settings),
+        observation.now,
+    )
+    if found is None:
+        return None
+    evidence = Evidence(found.message, sampled_at=observation.now, since=found.since)
+    return Origin.EVENT, evidence, tuple(t.pod.ref for t in found.troubles)
+
+
+def _query(seen: Snapshot, signal: Signal, observation: Observation) -> _Found | None:
+    threshold = signal.threshold
+    if signal.query is None or threshold is None:
+        return None
+    result = observation.queries.get((signal.query, threshold))
+    if result is None or result.error is not None:
+        return None
+    hits: list[tuple[float, float, tuple[PodRef, ...]]] = []
+    for reading in result.readings:
+        since = result.breaching.get(frozenset(reading.labels.items()))
+        pods = _meant(seen, signal, reading.labels)
+        if since is None or pods is None or observation.now - since < threshold.for_seconds:
+            continue
+        hits.append((since, reading.value, pods))
+    if not hits:
+        return None
+    since, value, _ = min(hits)
+    evidence = Evidence(
+        message=(
+            f"signal {signal.name} is {value:g}, {threshold.operator.value.lower()}"
+            f" {threshold.value:g} for {seconds_of(observation.now - since)}"
+        ),
+        sampled_at=observation.now,
+        since=since,
+        value=value,
+        threshold=threshold.value,
+    )
+    pods = tuple(dict.fromkeys(pod for hit in hits for pod in hit[2]))
+    return Origin.THRESHOLD, evidence, pods
+
+
+def _meant(seen: Snapshot, signal: Signal, labels: Mapping[str, str]) -> tuple[PodRef, ...] | None:
+    """The pods a series speaks of; None: it is about something else.
+
+    A series about the workload as a whole means all of its pods. Series of other namespaces are
+    never followed, whatever the query returns.
+    """
+    if labels.get("namespace") != seen.ref.namespace:
+        return None
+    if signal.workload_label is not None:
+        if labels.get(signal.workload_label) != seen.ref.name:
+            return None
+        return tuple(pod.ref for pod in seen.present)
+    hit = [p.ref for p in seen.present if p.ref.name == labels.get(signal.pod_label or "pod")]
+    return tuple(hit) or None

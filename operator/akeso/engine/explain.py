@@ -1,0 +1,106 @@
+"""Why Akeso does, or does not, act on one workload: the same engine, asked without acting."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from akeso.api.policy import HealingPolicy, Signal
+from akeso.domain.finding import Evidence, Finding, Origin
+from akeso.domain.finding import Signal as About
+from akeso.domain.forecast import Forecast
+from akeso.domain.workload import PodRef, Snapshot
+from akeso.engine.detect import Problem, detect, forecasts_of, memory_sentence
+from akeso.engine.judge import Circumstances, Judge, Judgement
+from akeso.engine.observe import Observation, query_key
+from akeso.settings import Settings
+
+
+@dataclass(frozen=True, slots=True)
+class SignalExplained:
+    """One signal on one target: what is measured, what is wrong, what would be done, what says no.
+
+    `problem` None: nothing is wrong now; the judgement then tells what would be done if all of its
+    pods had the problem.
+    """
+
+    policy: HealingPolicy
+    signal: Signal
+    facts: tuple[str, ...]
+    problem: Problem | None
+    judgement: Judgement
+
+
+@dataclass(frozen=True, slots=True)
+class Explanation:
+    """One workload as Akeso sees it now; without signals no policy selects it."""
+
+    seen: Snapshot
+    forecasts: tuple[Forecast, ...]
+    signals: tuple[SignalExplained, ...]
+
+
+def explain(
+    seen: Snapshot,
+    policies: Sequence[HealingPolicy],
+    observation: Observation,
+    around: dict[str, Circumstances],
+    judge: Judge,
+    settings: Settings,
+) -> Explanation:
+    """Explains one workload; `around` maps policy uids to what judgements stand on."""
+    problems = detect(policies, observation, settings)
+    explained: list[SignalExplained] = []
+    for policy in policies:
+        targets = observation.selection.targets.get(policy.metadata.uid, ())
+        if all(t.ref.uid != seen.ref.uid for t in targets):
+            continue
+        for signal in policy.spec.signals:
+            problem = problems.get((policy.metadata.uid, signal.name, seen.ref.uid))
+            finding = problem.finding if problem else _supposed(policy, signal, seen, observation)
+            judgement = judge.next_step(finding, signal, seen, around[policy.metadata.uid], None)
+            facts = _facts(signal, seen, observation, settings)
+            explained.append(SignalExplained(policy, signal, facts, problem, judgement))
+    forecasts = tuple(
+        forecast
+        for pod in seen.present
+        for forecast in forecasts_of(pod, seen.ref.namespace, observation.forecasts)
+    )
+    return Explanation(seen, forecasts, tuple(explained))
+
+
+def _supposed(
+    policy: HealingPolicy, signal: Signal, seen: Snapshot, observation: Observation
+) -> Finding:
+    """The finding there would be if the problem came now, in all pods."""
+    return Finding(
+        target=seen.ref,
+        policy=policy.metadata.name,
+        signal=signal.name,
+        about=signal.about,
+        origin=Origin.FORECAST,
+        evidence=Evidence("supposed", observation.now, observation.now),
+        pods=tuple(PodRef(p.ref.name, p.ref.uid) for p in seen.present),
+    )
+
+
+def _facts(
+    signal: Signal, seen: Snapshot, observation: Observation, settings: Settings
+) -> tuple[str, ...]:
+    if signal.about is About.MEMORY_EXHAUSTION:
+        if observation.memory_error is not None:
+            return (f"no memory samples: {observation.memory_error}",)
+        found = (
+            memory_sentence(forecast)
+            for pod in seen.present
+            for forecast in forecasts_of(pod, seen.ref.namespace, observation.forecasts)
+        )
+        return tuple(found) or ("no memory samples of its pods",)
+    ready = f"{seen.ready} of {seen.replicas} pods are ready, revision {seen.update_revision}"
+    key = query_key(signal, settings)
+    result = observation.queries.get(key) if key else None
+    if result is None:
+        return (ready,)
+    if result.error is not None:
+        return (ready, f"the query failed: {result.error}")
+    return (ready, f"the query returns {len(result.readings)} series")

@@ -1,0 +1,299 @@
+"""How policies and Akeso itself are: what their conditions say. Pure.
+
+Texts hold no number that changes by itself, so that nothing is written at rest.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from akeso.api.conditions import Condition, set_condition
+from akeso.api.control import HealingControl, MetricsSource, Watched
+from akeso.api.policy import (
+    MAX_REVISIONS,
+    HealingPolicy,
+    SeenRevisions,
+    Signal,
+)
+from akeso.domain.finding import Signal as About
+from akeso.domain.workload import Snapshot
+from akeso.engine.detect import erring_of, rollout_rules
+from akeso.engine.observe import Observation, query_key
+from akeso.engine.rollouts import seen_healthy
+from akeso.protocols import Reading
+from akeso.settings import Settings
+
+# What an alarm takes: ten samples of a new leg, and three evaluations that agree.
+SAMPLES_TO_ALARM = 12
+REMEMBERED = 3  # healthy revisions per workload
+
+
+@dataclass(frozen=True, slots=True)
+class Complaint:
+    """What is wrong with one field of a policy, and what to do."""
+
+    reason: str
+    message: str
+
+
+def signal_complaints(
+    policy: HealingPolicy, observation: Observation, healers: Sequence[str], settings: Settings
+) -> Iterator[Complaint]:
+    """Everything that keeps a policy's signals from working."""
+    for signal in policy.spec.signals:
+        field = f"spec.signals[{signal.name}]"
+        for index, rung in enumerate(signal.rungs):
+            if rung.healer not in healers:
+                yield Complaint(
+                    "UnknownHealer",
+                    f"{field}.ladder[{index}].healer: there is no healer {rung.healer};"
+                    f" known ones: {', '.join(sorted(healers))}",
+                )
+        yield from _data_complaints(field, signal, policy, observation, settings)
+
+
+def _data_complaints(
+    field: str,
+    signal: Signal,
+    policy: HealingPolicy,
+    observation: Observation,
+    settings: Settings,
+) -> Iterator[Complaint]:
+    if signal.about is About.MEMORY_EXHAUSTION:
+        yield from _memory_complaints(field, policy, observation, settings)
+    key = query_key(signal, settings)
+    if key is None or signal.query is None:
+        return
+    result = observation.queries.get(key)
+    if result is None:
+        return
+    if result.error is not None:
+        yield Complaint("QueryFailed", f"{field}.query: {result.error}")
+        return
+    if not result.readings:
+        yield Complaint(
+            "NoData",
+            f"{field}.query: returns no series; try it in Prometheus, and check its label names",
+        )
+        return
+    yield from _label_complaints(field, signal, result.readings)
+
+
+def _memory_complaints(
+    field: str, policy: HealingPolicy, observation: Observation, settings: Settings
+) -> Iterator[Complaint]:
+    if observation.memory_error is not None:
+        yield Complaint("MetricsSourceDown", f"{field}: {observation.memory_error}")
+        return
+    targets = observation.selection.targets.get(policy.metadata.uid, ())
+    if not any(seen.present for seen in targets):
+        return
+    age = observation.source_age(About.MEMORY_EXHAUSTION)
+    if age is None or age > settings.stale_after:
+        yield Complaint(
+            "NoFreshData",
+            f"{field}: no fresh memory samples; check that {settings.memory_metric} is scraped",
+        )
+    limits = [c.memory_limit for s in targets for p in s.present for c in p.containers]
+    if limits and not any(limits):
+        yield Complaint(
+            "NoLimit",
+            f"{field}: no container of its targets has a memory limit, so nothing can be exhausted;"
+            " set resources.limits.memory",
+        )
+
+
+def _label_complaints(
+    field: str, signal: Signal, readings: Sequence[Reading]
+) -> Iterator[Complaint]:
+    by = signal.workload_label or signal.pod_label or "pod"
+    for label in ("namespace", by):
+        if not any(label in reading.labels for reading in readings):
+            yield Complaint(
+                "MissingLabel",
+                f"{field}.query: its series have no label {label!r}, so they can't be told apart"
+                f" by workload; aggregate with `by (namespace, {by})`",
+            )
+
+
+def policy_status(
+    policy: HealingPolicy,
+    observation: Observation,
+    healers: Sequence[str],
+    open_healings: int,
+    settings: Settings,
+    now: datetime,
+) -> HealingPolicy:
+    """The policy with the status it should have; the same object where nothing changed."""
+    uid = policy.metadata.uid
+    targets = observation.selection.targets.get(uid, ())
+    conditions = policy.status.conditions
+    for type, ok, reason, message in _aspects(policy, observation, healers, settings):
+        conditions = set_condition(
+            conditions, type, ok, reason, message, now, policy.metadata.generation
+        )
+    status = policy.status.model_copy(
+        update={
+            "conditions": conditions,
+            "observed_generation": policy.metadata.generation,
+            "targets": len(targets),
+            "healing": open_healings,
+            "revisions": remembered(policy, targets, observation, settings, now),
+        }
+    )
+    return policy if status == policy.status else policy.model_copy(update={"status": status})
+
+
+def _aspects(
+    policy: HealingPolicy, observation: Observation, healers: Sequence[str], settings: Settings
+) -> Iterator[tuple[str, bool, str, str]]:
+    empty = observation.selection.empty.get(policy.metadata.uid, ())
+    complaints = list(signal_complaints(policy, observation, healers, settings))
+    others = _meeting(policy, observation)
+    namespace = policy.metadata.namespace
+    nothing = "; ".join(
+        f"spec.targets[{name}].selector selects nothing in namespace {namespace}; compare it with"
+        f" `kubectl get deployments,statefulsets,daemonsets -n {namespace} --show-labels`"
+        for name in empty
+    )
+    yield (
+        "TargetsFound",
+        not empty,
+        "NothingSelected" if empty else "Found",
+        nothing or "each target selects workloads",
+    )
+    said = "; ".join(dict.fromkeys(c.message for c in complaints))
+    reason = complaints[0].reason if complaints else "Working"
+    yield "SignalsReady", not complaints, reason, said or "every signal has what it needs"
+    overlap = f"also selected by {', '.join(others)}; the stricter mode holds" if others else ""
+    yield (
+        "Conflict",
+        bool(others),
+        "Overlap" if others else "None",
+        overlap or "no other policy selects its targets",
+    )
+    wrong = [
+        r
+        for bad, r in ((empty, "NothingSelected"), (complaints, reason), (others, "Overlap"))
+        if bad
+    ]
+    yield (
+        "Ready",
+        not wrong,
+        wrong[0] if wrong else "Ready",
+        "; ".join(text for text in (nothing, said, overlap) if text) or "watching",
+    )
+
+
+def _meeting(policy: HealingPolicy, observation: Observation) -> list[str]:
+    """Names of the policies that share a target with this one."""
+    uid = policy.metadata.uid
+    mine = {seen.ref.uid for seen in observation.selection.targets.get(uid, ())}
+    return sorted(
+        {
+            f"HealingPolicy {other.metadata.name}"
+            for target, meeting in observation.selection.overlaps.items()
+            if target in mine
+            for other in meeting
+            if other.metadata.uid != uid
+        }
+    )
+
+
+def remembered(
+    policy: HealingPolicy,
+    targets: Sequence[Snapshot],
+    observation: Observation,
+    settings: Settings,
+    now: datetime,
+) -> tuple[SeenRevisions, ...]:
+    """The revisions seen healthy, with those that have just proven themselves."""
+    before = {record.uid: record for record in policy.status.revisions}
+    after: list[SeenRevisions] = []
+    for seen in targets:
+        record = before.get(seen.ref.uid)
+        known = record.healthy if record else ()
+        proven = seen.update_revision not in known and seen_healthy(
+            seen,
+            erring_of(policy, seen, observation, settings),
+            rollout_rules(settings),
+            observation.now,
+        )
+        if proven or (record is not None and known and seen.update_revision in known[1:]):
+            newest_first = (
+                seen.update_revision,
+                *(name for name in known if name != seen.update_revision),
+            )
+            record = SeenRevisions(
+                kind=seen.ref.kind,
+                name=seen.ref.name,
+                uid=seen.ref.uid,
+                healthy=newest_first[:REMEMBERED],
+                since=now,
+            )
+        if record is not None:
+            after.append(record)
+    return tuple(after[:MAX_REVISIONS])
+
+
+def shortest_failure(settings: Settings) -> int:
+    """Seconds from the start of the fastest growth that can still be healed in time."""
+    return round(
+        SAMPLES_TO_ALARM * settings.scrape_interval_seconds
+        + settings.cycle
+        + settings.action_seconds
+    )
+
+
+def control_status(
+    control: HealingControl,
+    observation: Observation,
+    source: str,
+    missing: Sequence[str],
+    settings: Settings,
+    now: datetime,
+) -> HealingControl:
+    """The HealingControl with the status it should have; the same where nothing changed."""
+    down = observation.memory_error is not None
+    off = list(missing)
+    if source != MetricsSource.PROMETHEUS:
+        off.append(
+            "no Prometheus: signals with a query are off, memory comes from metrics.k8s.io"
+            " (set AKESO_PROMETHEUS_URL)"
+        )
+    if observation.memory_error is not None:
+        off.append(f"the metrics source is down: {observation.memory_error}")
+    generation = control.metadata.generation
+    conditions: tuple[Condition, ...] = control.status.conditions
+    conditions = set_condition(
+        conditions,
+        "Degraded",
+        bool(off),
+        "PartsOff" if off else "Complete",
+        "; ".join(off) or "everything works",
+        now,
+        generation,
+    )
+    conditions = set_condition(
+        conditions,
+        "Ready",
+        not down,
+        "MetricsSourceDown" if down else "Watching",
+        "signals that need metrics wait" if down else "watching",
+        now,
+        generation,
+    )
+    uids = {seen.ref.uid for targets in observation.selection.targets.values() for seen in targets}
+    status = control.status.model_copy(
+        update={
+            "conditions": conditions,
+            "observed_generation": generation,
+            "metrics_source": MetricsSource(source),
+            "scrape_interval_seconds": round(settings.scrape_interval_seconds),
+            "shortest_failure_seconds": shortest_failure(settings),
+            "watched": Watched(workloads=len(uids), containers=observation.containers),
+        }
+    )
+    return control if status == control.status else control.model_copy(update={"status": status})

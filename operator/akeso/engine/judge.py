@@ -1,0 +1,246 @@
+"""Step three and four: which rung is next, what would it do, and may it. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+
+from akeso.api.control import HealingControl
+from akeso.api.healing import Attempt, Healing
+from akeso.api.policy import HealingPolicy, Mode, Rung, Signal
+from akeso.domain.action import Action, Plan
+from akeso.domain.finding import Finding, Outcome
+from akeso.domain.verdict import Verdict
+from akeso.domain.workload import Snapshot
+from akeso.engine.intent import read_action, target_of
+from akeso.engine.observe import Observation, query_key
+from akeso.policy.case import Case, Control, Fleet, PastHealing, Rules
+from akeso.policy.chain import first_denial
+from akeso.policy.chain import judge as ask
+from akeso.policy.ladder import next_rung
+from akeso.protocols import Healer, HealerContext
+from akeso.settings import Settings
+
+FIELD_MANAGER = "akeso"
+
+# Denials that concern one routine on this target: another rung may still fit.
+OF_THE_RUNG = frozenset(
+    {"controller", "autoscaler", "gitops", "retries", "recreate", "single-replica"}
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Judgement:
+    """The rung that would be tried, its plan, and what every guard says of it.
+
+    `rung` None: the ladder is at its end, or no rung fits; `verdicts` then tell why.
+    """
+
+    rung: int | None
+    healer: Healer | None
+    plan: Plan | None
+    verdicts: tuple[Verdict, ...]
+    timeout: float = 0.0
+
+    @property
+    def denial(self) -> Verdict | None:
+        return first_denial(self.verdicts)
+
+
+@dataclass(frozen=True, slots=True)
+class Circumstances:
+    """What a judgement stands on beside the target itself: one per policy and cycle."""
+
+    policy: HealingPolicy
+    control: HealingControl | None
+    observation: Observation
+    healings: Sequence[Healing]
+
+
+class Judge:
+    """Puts the guards' questions together. Holds no state."""
+
+    def __init__(self, healers: Iterable[Healer], settings: Settings) -> None:
+        self.healers: Mapping[str, Healer] = {healer.name: healer for healer in healers}
+        self._settings = settings
+
+    def context(
+        self, policy: HealingPolicy, seen: Snapshot, observed: Observation
+    ) -> HealerContext:
+        return HealerContext(
+            min_available=policy.spec.guardrails.min_available,
+            healthy=observed.healthy.get(seen.ref.uid, ()),
+            manager=FIELD_MANAGER,
+        )
+
+    def next_step(
+        self,
+        finding: Finding,
+        signal: Signal,
+        seen: Snapshot,
+        around: Circumstances,
+        healing: Healing | None,
+    ) -> Judgement:
+        """The first rung not tried yet that fits this target, judged by all guards."""
+        rungs = signal.rungs
+        tried = [(a.rung, a.verdict or Outcome.ERROR) for a in attempts_of(healing)]
+        index = next_rung([r.healer for r in rungs], tried)
+        best: Judgement | None = None
+        while index is not None and index < len(rungs):
+            judgement = self._rung(index, rungs[index], finding, signal, seen, around, healing)
+            denial = judgement.denial
+            if denial is None or not _concerns_rung(denial, judgement):
+                return judgement
+            best = best or judgement
+            index += 1
+        return replace(best, rung=None) if best else Judgement(None, None, None, ())
+
+    def _rung(
+        self,
+        index: int,
+        rung: Rung,
+        finding: Finding,
+        signal: Signal,
+        seen: Snapshot,
+        around: Circumstances,
+        healing: Healing | None,
+    ) -> Judgement:
+        healer = self.healers.get(rung.healer)
+        if healer is None:
+            verdict = unknown_healer(rung.healer, self.healers)
+            return Judgement(index, None, None, (verdict,), rung.timeout_seconds)
+        context = self.context(around.policy, seen, around.observation)
+        fits = healer.diagnose(finding, seen, context)
+        plan = healer.plan(finding, seen, context) if fits.allowed else None
+        case = self.case(finding, signal, seen, around, healing, plan, healer.name)
+        return Judgement(index, healer, plan, (*ask(case), fits), rung.timeout_seconds)
+
+    def write(
+        self,
+        finding: Finding,
+        signal: Signal,
+        seen: Snapshot,
+        around: Circumstances,
+        healing: Healing,
+        attempt: Attempt,
+        action: Action,
+    ) -> tuple[Verdict, ...]:
+        """What the guards say right before one write of an attempt under way."""
+        plan = self.plan_of(attempt, healing)
+        case = self.case(finding, signal, seen, around, healing, plan, attempt.healer)
+        return ask(replace(case, action=action))
+
+    def plan_of(self, attempt: Attempt, healing: Healing) -> Plan:
+        """The plan an attempt was started with, as its record tells it."""
+        healer = self.healers[attempt.healer]
+        actions = tuple(read_action(record) for record in attempt.actions)
+        return Plan(attempt.healer, target_of(healing), healer.effect, actions, (), "", 0)
+
+    def case(
+        self,
+        finding: Finding,
+        signal: Signal,
+        seen: Snapshot,
+        around: Circumstances,
+        healing: Healing | None,
+        plan: Plan | None,
+        healer: str,
+    ) -> Case:
+        observation, policy = around.observation, around.policy
+        return Case(
+            finding=finding,
+            policy_uid=policy.metadata.uid,
+            seen=seen,
+            plan=plan,
+            rules=rules_of(policy, observation.selection.overlaps.get(seen.ref.uid, ())),
+            control=control_of(around.control, self._settings.namespace),
+            fleet=_fleet(observation.selection.targets.get(policy.metadata.uid, ())),
+            now=observation.now,
+            source_age=observation.source_age(signal.about, query_key(signal, self._settings)),
+            max_age=self._settings.stale_after,
+            past=past_healings(around.healings, healing),
+            healer=healer,
+            failures_per_day=self._settings.failures_per_day,
+        )
+
+
+def attempts_of(healing: Healing | None) -> tuple[Attempt, ...]:
+    return healing.status.attempts if healing is not None else ()
+
+
+def unknown_healer(name: str, known: Iterable[str]) -> Verdict:
+    names = ", ".join(sorted(known))
+    return Verdict(
+        "healer", False, "UnknownHealer", f"There is no healer {name}; known ones: {names}."
+    )
+
+
+def _concerns_rung(denial: Verdict, judgement: Judgement) -> bool:
+    """Whether all that stands against it is about this rung only."""
+    own = judgement.healer.name if judgement.healer else "healer"
+    return all(
+        v.guard in OF_THE_RUNG or v.guard in (own, "healer")
+        for v in judgement.verdicts
+        if not v.allowed
+    )
+
+
+def rules_of(policy: HealingPolicy, meeting: Sequence[HealingPolicy]) -> Rules:
+    """The policy's guardrails; where policies overlap the strictest mode holds."""
+    rails = policy.spec.guardrails
+    modes = {policy.spec.mode, *(p.spec.mode for p in meeting)}
+    others = tuple(p.metadata.name for p in meeting if p.metadata.uid != policy.metadata.uid)
+    return Rules(
+        mode=(Mode.OBSERVE if Mode.OBSERVE in modes else Mode.HEAL).value,
+        cooldown_seconds=rails.cooldown_seconds,
+        max_healings_per_hour=rails.max_healings_per_hour,
+        max_unhealthy_percent=rails.breaker.max_unhealthy_percent,
+        min_unhealthy=rails.breaker.min_unhealthy,
+        min_available=rails.min_available,
+        pause_reasons=rails.pause_reasons,
+        conflict=others,
+    )
+
+
+def control_of(control: HealingControl | None, own_namespace: str) -> Control:
+    """Fail closed: without a HealingControl nothing is written."""
+    if control is None:
+        return Control(known=False, own_namespace=own_namespace)
+    paused = control.spec.paused
+    return Control(
+        paused=paused.reason if paused else None,
+        until=paused.until.timestamp() if paused and paused.until else None,
+        protected=frozenset(control.spec.protected_namespaces),
+        own_namespace=own_namespace,
+        max_healings_per_hour=control.spec.max_healings_per_hour,
+    )
+
+
+def _fleet(targets: Sequence[Snapshot]) -> Fleet:
+    failing = frozenset(seen.ref.uid for seen in targets if seen.failing)
+    return Fleet(targets=len(targets), failing=failing)
+
+
+def past_healings(healings: Iterable[Healing], judged: Healing | None) -> tuple[PastHealing, ...]:
+    """Every attempt of every other healing that wrote, or meant to write, something."""
+    own = judged.metadata.uid if judged is not None else ""
+    return tuple(
+        _past(healing, attempt)
+        for healing in healings
+        if healing.metadata.uid != own
+        for attempt in healing.status.attempts
+    )
+
+
+def _past(healing: Healing, attempt: Attempt) -> PastHealing:
+    completed = healing.status.completed_at
+    return PastHealing(
+        name=healing.metadata.name,
+        policy_uid=healing.spec.policy_ref.uid,
+        target_uid=healing.spec.target.uid,
+        signal=healing.spec.signal,
+        healer=attempt.healer,
+        acted_at=attempt.started_at.timestamp(),
+        finished_at=completed.timestamp() if completed else None,
+        outcome=attempt.verdict,
+    )

@@ -1,0 +1,132 @@
+"""The loop, in a dozen lines: observe, detect, open, advance, report."""
+
+from __future__ import annotations
+
+import logging
+from collections import Counter
+
+from akeso.api.control import HealingControl
+from akeso.api.healing import Healing
+from akeso.api.meta import ObjectMeta
+from akeso.api.policy import HealingPolicy, HealingPolicySpec, LabelSelector, Signal, Target
+from akeso.engine.detect import Problem, detect
+from akeso.engine.heal import Healer, subject_of
+from akeso.engine.intent import finished
+from akeso.engine.judge import Circumstances
+from akeso.engine.observe import Observation, Observer
+from akeso.engine.records import Records
+from akeso.engine.report import Reporter
+from akeso.errors import AkesoError
+from akeso.protocols import Clock
+from akeso.settings import Settings
+from akeso.telemetry.metrics import Metrics
+
+log = logging.getLogger(__name__)
+
+
+class Loop:
+    """Runs one cycle after the other; an error in one part never stops the others."""
+
+    def __init__(
+        self,
+        records: Records,
+        observer: Observer,
+        healer: Healer,
+        reporter: Reporter,
+        metrics: Metrics,
+        clock: Clock,
+        settings: Settings,
+    ) -> None:
+        self._records = records
+        self._observer = observer
+        self._healer = healer
+        self._reporter = reporter
+        self._metrics = metrics
+        self._clock = clock
+        self._settings = settings
+
+    async def run(self) -> None:
+        """Cycles for ever, each `settings.cycle` seconds after the last one began."""
+        while True:
+            began = self._clock.now()
+            await self.cycle()
+            took = self._clock.now() - began
+            self._metrics.cycle_seconds.observe(took)
+            self._metrics.last_cycle.set(self._clock.now())
+            await self._clock.sleep(max(0.1, self._settings.cycle - took))
+
+    async def cycle(self) -> None:
+        """One cycle. Never raises an AkesoError."""
+        observation = await self._observer.observe(self._records.policies())
+        problems = detect(self._records.policies(), observation, self._settings)
+        await self._open(problems, observation)
+        for healing in self._records.healings():
+            if not finished(healing):
+                await self._advance(healing, problems, observation)
+        await self._reporter.report(observation)
+        self._measure(observation, problems)
+
+    async def _open(
+        self, problems: dict[tuple[str, str, str], Problem], observation: Observation
+    ) -> None:
+        being_healed = {
+            (h.spec.target.uid, h.spec.signal) for h in self._records.healings() if not finished(h)
+        }
+        for problem in problems.values():
+            if (problem.seen.ref.uid, problem.signal.name) in being_healed:
+                continue
+            try:
+                await self._healer.open(problem, self._around(problem.policy, observation))
+            except AkesoError as error:
+                self._failed("open", str(error))
+
+    async def _advance(
+        self,
+        healing: Healing,
+        problems: dict[tuple[str, str, str], Problem],
+        observation: Observation,
+    ) -> None:
+        spec = healing.spec
+        policy = self._policy_of(healing)
+        problem = problems.get((spec.policy_ref.uid, spec.signal, spec.target.uid))
+        subject = subject_of(healing, problem, self._around(policy, observation))
+        try:
+            await self._healer.advance(healing, subject)
+        except AkesoError as error:
+            self._failed("advance", f"Healing {healing.metadata.name}: {error}")
+
+    def _policy_of(self, healing: Healing) -> HealingPolicy:
+        """Its policy; where that is gone, one that allows nothing but restoring."""
+        ref = healing.spec.policy_ref
+        for policy in self._records.policies():
+            if policy.metadata.uid == ref.uid:
+                return policy
+        return HealingPolicy(
+            metadata=ObjectMeta(name=ref.name, namespace=healing.metadata.namespace, uid=ref.uid),
+            spec=HealingPolicySpec(
+                targets=(Target(name="gone", selector=LabelSelector()),),
+                signals=(Signal(name=healing.spec.signal, ladder=()),),
+            ),
+        )
+
+    def _around(self, policy: HealingPolicy, observation: Observation) -> Circumstances:
+        control: HealingControl | None = self._records.control()
+        return Circumstances(policy, control, observation, self._records.healings())
+
+    def _failed(self, part: str, message: str) -> None:
+        self._metrics.cycle_errors.labels(part).inc()
+        log.warning("%s, the next cycle tries again: %s", part, message)
+
+    def _measure(
+        self, observation: Observation, problems: dict[tuple[str, str, str], Problem]
+    ) -> None:
+        metrics = self._metrics
+        metrics.targets.set(
+            len({s.ref.uid for ts in observation.selection.targets.values() for s in ts})
+        )
+        counts = Counter(p.finding.about.value for p in problems.values())
+        for about in ("MemoryExhaustion", "RolloutFailing", "Query"):
+            metrics.at_risk.labels(about).set(counts[about])
+        metrics.open.set(sum(not finished(h) for h in self._records.healings()))
+        if observation.newest_memory is not None:
+            metrics.source_age.set(observation.now - observation.newest_memory)

@@ -1,0 +1,248 @@
+"""Step one and two of the loop: what is there, what was measured, what is to come."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+
+from akeso.api.policy import HealingPolicy, Signal, Threshold
+from akeso.domain.finding import Signal as About
+from akeso.domain.forecast import Forecast, Sample, SeriesKey
+from akeso.domain.workload import Pod
+from akeso.engine.onsets import Labels, Onsets
+from akeso.engine.selection import Selection, select
+from akeso.errors import AkesoError
+from akeso.protocols import Clock, Cluster, MetricSource, Predictor, Reading, Usage
+from akeso.settings import Settings
+
+HISTORY_ROWS = 400  # samples per series that back-fill asks for: enough for the longest slope
+
+
+@dataclass(frozen=True, slots=True)
+class QueryResult:
+    """One query's outcome: the readings, the breaching series with their onset, or the error."""
+
+    readings: tuple[Reading, ...] = ()
+    breaching: Mapping[Labels, float] = field(default_factory=lambda: dict[Labels, float]())
+    error: AkesoError | None = None
+
+
+QueryKey = tuple[str, Threshold]
+
+
+@dataclass(frozen=True, slots=True)
+class Observation:
+    """One cycle's view of the world."""
+
+    now: float
+    selection: Selection
+    forecasts: Mapping[SeriesKey, Forecast]
+    queries: Mapping[QueryKey, QueryResult]
+    memory_error: AkesoError | None
+    newest_memory: float | None  # sample time of the newest memory sample seen so far
+    cluster_age: float
+    healthy: Mapping[str, tuple[str, ...]]  # per workload uid: revisions seen healthy
+    containers: int = 0
+
+    def source_age(self, about: About, key: QueryKey | None = None) -> float | None:
+        """Age in seconds of the newest datum of a signal's own source; None: no data."""
+        if about is About.MEMORY_EXHAUSTION:
+            return None if self.newest_memory is None else self.now - self.newest_memory
+        if about is About.QUERY and key is not None:
+            result = self.queries.get(key)
+            return None if result is None or result.error or not result.readings else 0.0
+        return self.cluster_age
+
+
+def error_query(signal: Signal, settings: Settings) -> QueryKey:
+    """The error-ratio query and threshold a RolloutFailing signal uses."""
+    if signal.query is not None and signal.threshold is not None:
+        return signal.query, signal.threshold
+    return settings.error_ratio_query, Threshold(value=settings.error_ratio)
+
+
+def query_key(signal: Signal, settings: Settings) -> QueryKey | None:
+    """The query a signal evaluates every cycle, if any."""
+    if signal.about is About.ROLLOUT_FAILING:
+        return error_query(signal, settings)
+    if signal.query is not None and signal.threshold is not None:
+        return signal.query, signal.threshold
+    return None
+
+
+@dataclass(frozen=True, slots=True)
+class Incarnation:
+    """What the API says of one container that metrics speak of."""
+
+    limit: float | None  # bytes
+    instance: str
+    started_at: float  # samples from before belong to a predecessor
+
+
+class Observer:
+    """Gathers one `Observation` per cycle; keeps ring buffers and onsets, nothing else."""
+
+    def __init__(
+        self,
+        cluster: Cluster,
+        source: MetricSource,
+        predictor: Predictor,
+        clock: Clock,
+        settings: Settings,
+    ) -> None:
+        self._cluster = cluster
+        self._source = source
+        self._predictor = predictor
+        self._clock = clock
+        self._settings = settings
+        self._onsets: dict[QueryKey, Onsets] = {}
+        self._newest: float | None = None
+        self._filled: set[SeriesKey] = set()
+
+    async def observe(self, policies: Sequence[HealingPolicy]) -> Observation:
+        """Raises nothing: what fails is in the observation."""
+        selection = select(policies, self._cluster.snapshots())
+        now = self._clock.now()
+        containers = _containers(selection, policies)
+        memory_error = await self._memory(containers, now)
+        queries = await self._queries(policies, now)
+        now = self._clock.now()
+        horizons = _horizons(selection, policies)
+        forecasts = self._predictor.evaluate(
+            now,
+            {key: float(f[0]) for key, f in horizons.items()},
+            {key: f[1] for key, f in horizons.items()},
+        )
+        return Observation(
+            now=now,
+            selection=selection,
+            forecasts={key: f for key, f in forecasts.items() if key in horizons},
+            queries=queries,
+            memory_error=memory_error,
+            newest_memory=self._newest,
+            cluster_age=self._cluster.age(now),
+            healthy=_healthy(policies),
+            containers=len(containers),
+        )
+
+    async def _memory(
+        self, containers: Mapping[SeriesKey, Incarnation], now: float
+    ) -> AkesoError | None:
+        if not containers:
+            return None
+        try:
+            await self._backfill(containers, now)
+            usages = await self._source.memory()
+        except AkesoError as error:
+            return error
+        self._predictor.ingest(self._samples(usages, containers))
+        return None
+
+    async def _backfill(self, containers: Mapping[SeriesKey, Incarnation], now: float) -> None:
+        """Asks for history once for containers that ran before we looked at them."""
+        settled = now - 4 * self._settings.scrape_interval_seconds
+        new = containers.keys() - self._filled
+        if any(containers[key].started_at < settled for key in new):
+            span = HISTORY_ROWS * self._settings.scrape_interval_seconds
+            history = await self._source.memory_history(now - span, now)
+            fresh = {key: containers[key] for key in new}
+            self._predictor.ingest(self._samples(history, fresh))
+        self._predictor.forget(self._filled - containers.keys())
+        self._filled = set(containers)
+
+    def _samples(
+        self, usages: Iterable[Usage], containers: Mapping[SeriesKey, Incarnation]
+    ) -> Iterator[Sample]:
+        for usage in usages:
+            key = SeriesKey(usage.namespace, usage.pod, usage.container)
+            known = containers.get(key)
+            if known is None or usage.time < known.started_at:
+                continue  # nobody's, or of a predecessor with the same name
+            self._newest = max(self._newest or 0.0, usage.time)
+            yield Sample(key, usage.time, usage.value, known.limit, known.instance)
+
+    async def _queries(
+        self, policies: Sequence[HealingPolicy], now: float
+    ) -> dict[QueryKey, QueryResult]:
+        wanted = {
+            key
+            for policy in policies
+            for signal in policy.spec.signals
+            if (key := query_key(signal, self._settings)) is not None
+        }
+        for gone in self._onsets.keys() - wanted:
+            del self._onsets[gone]
+        return {key: await self._query(key, now) for key in wanted}
+
+    async def _query(self, key: QueryKey, now: float) -> QueryResult:
+        onsets = self._onsets.setdefault(
+            key,
+            Onsets(
+                key[0],
+                key[1],
+                self._settings.rollout_blame_seconds,
+                self._settings.scrape_interval_seconds,
+            ),
+        )
+        try:
+            readings = tuple(await self._source.evaluate(key[0]))
+        except AkesoError as error:
+            return QueryResult(error=error)
+        breaching = dict(await onsets.update(self._source, readings, now))
+        return QueryResult(readings, breaching)
+
+
+def _watching_memory(
+    selection: Selection, policies: Sequence[HealingPolicy]
+) -> Iterator[tuple[Signal, str, Pod]]:
+    """Every pod under a MemoryExhaustion signal, with its namespace."""
+    for policy in policies:
+        for signal in policy.spec.signals:
+            if signal.about is not About.MEMORY_EXHAUSTION:
+                continue
+            for seen in selection.targets.get(policy.metadata.uid, ()):
+                for pod in seen.present:
+                    yield signal, seen.ref.namespace, pod
+
+
+def _containers(
+    selection: Selection, policies: Sequence[HealingPolicy]
+) -> dict[SeriesKey, Incarnation]:
+    return {
+        SeriesKey(namespace, pod.ref.name, c.name): Incarnation(
+            c.memory_limit, f"{pod.ref.uid}/{c.restarts}", c.started_at or pod.created_at
+        )
+        for _, namespace, pod in _watching_memory(selection, policies)
+        for c in pod.containers
+    }
+
+
+def _horizons(
+    selection: Selection, policies: Sequence[HealingPolicy]
+) -> dict[SeriesKey, tuple[float, float]]:
+    """Per series the horizon in seconds and the probability from which to act.
+
+    Where policies overlap the longer horizon and the higher bar hold.
+    """
+    found: dict[SeriesKey, tuple[float, float]] = {}
+    for signal, namespace, pod in _watching_memory(selection, policies):
+        foresight = signal.foresight
+        if foresight is None:
+            continue
+        for container in pod.containers:
+            key = SeriesKey(namespace, pod.ref.name, container.name)
+            horizon, bar = found.get(key, (0.0, 0.0))
+            found[key] = (
+                max(horizon, float(foresight.horizon_seconds)),
+                max(bar, foresight.probability_percent / 100),
+            )
+    return found
+
+
+def _healthy(policies: Sequence[HealingPolicy]) -> dict[str, tuple[str, ...]]:
+    """What the policies remember of workloads; policies that overlap remember the same."""
+    found: dict[str, tuple[str, ...]] = {}
+    for policy in policies:
+        for record in policy.status.revisions:
+            found[record.uid] = tuple(dict.fromkeys((*found.get(record.uid, ()), *record.healthy)))
+    return found

@@ -1,0 +1,172 @@
+"""How a Healing's status changes: one pure function per thing that can happen to it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime
+
+from akeso.api.conditions import set_condition
+from akeso.api.healing import (
+    ActionRecord,
+    ActionState,
+    Attempt,
+    Checks,
+    Guard,
+    Healing,
+)
+from akeso.domain.finding import Outcome
+from akeso.domain.verdict import Verdict
+
+VERDICT_TEXT = {
+    Outcome.VERIFIED: "it worked",
+    Outcome.FAILED: "it did not work",
+    Outcome.INCONCLUSIVE: "it can't be told whether it worked",
+    Outcome.ERROR: "it could not be carried out",
+    Outcome.CLEARED: "the problem went away before anything was done",
+}
+
+
+def with_status(healing: Healing, **changes: object) -> Healing:
+    """The same Healing with parts of its status replaced."""
+    return healing.model_copy(update={"status": healing.status.model_copy(update=changes)})
+
+
+def with_condition(
+    healing: Healing, type: str, status: bool, reason: str, message: str, now: datetime
+) -> Healing:
+    conditions = set_condition(
+        healing.status.conditions, type, status, reason, message, now, healing.metadata.generation
+    )
+    return with_status(healing, conditions=conditions)
+
+
+def with_attempt(healing: Healing, attempt: Attempt) -> Healing:
+    """Replaces the last attempt."""
+    return with_status(healing, attempts=(*healing.status.attempts[:-1], attempt))
+
+
+def changed(attempt: Attempt, **changes: object) -> Attempt:
+    return attempt.model_copy(update=changes)
+
+
+def blocked(healing: Healing, verdicts: Sequence[Verdict], now: datetime) -> Healing:
+    """Not allowed now. Only a change of reasons changes the object: waiting writes nothing."""
+    denials = [v for v in verdicts if not v.allowed]
+    first = denials[0]
+    said = {g.guard: (g.allowed, g.reason) for g in healing.status.guards}
+    asked = {v.guard: (v.allowed, v.reason) for v in verdicts}
+    if said == asked and _stands(healing, "Blocked", first.reason):
+        return healing
+    healing = with_status(
+        healing, guards=tuple(Guard.of(v) for v in verdicts), message=first.sentence
+    )
+    healing = with_condition(healing, "Allowed", False, first.reason, first.sentence, now)
+    return with_condition(healing, "Blocked", True, first.reason, first.sentence, now)
+
+
+def _stands(healing: Healing, type: str, reason: str) -> bool:
+    return any(
+        c.type == type and c.status == "True" and c.reason == reason
+        for c in healing.status.conditions
+    )
+
+
+def planned(
+    healing: Healing, attempt: Attempt, summary: str, verdicts: Sequence[Verdict], now: datetime
+) -> Healing:
+    """The intent, written before the first write."""
+    healing = with_status(
+        healing,
+        attempts=(*healing.status.attempts, attempt),
+        guards=tuple(Guard.of(v) for v in verdicts),
+        message=f"{attempt.healer}: {summary}",
+    )
+    healing = with_condition(healing, "Planned", True, attempt.healer, summary, now)
+    healing = unblocked(healing, now)
+    return with_condition(healing, "Acting", True, attempt.healer, summary, now)
+
+
+def unblocked(healing: Healing, now: datetime) -> Healing:
+    said = "every guard allows it"
+    healing = with_condition(healing, "Allowed", True, "Allowed", said, now)
+    if any(c.type == "Blocked" for c in healing.status.conditions):
+        healing = with_condition(healing, "Blocked", False, "Allowed", said, now)
+    return healing
+
+
+def action_ended(attempt: Attempt, index: int, state: ActionState, now: datetime) -> Attempt:
+    actions = tuple(
+        record.model_copy(update={"state": state, "at": now}) if i == index else record
+        for i, record in enumerate(attempt.actions)
+    )
+    return changed(attempt, actions=actions)
+
+
+def pending(attempt: Attempt) -> int | None:
+    """Index of the next action to do; None: all are done."""
+    return next((i for i, a in enumerate(attempt.actions) if a.state is ActionState.PENDING), None)
+
+
+def last_write(attempt: Attempt) -> datetime:
+    """When the attempt last did something."""
+    return max((a.at for a in attempt.actions if a.at is not None), default=attempt.started_at)
+
+
+def undoing(attempt: Attempt, outcome: Outcome, message: str, now: datetime) -> Attempt:
+    """Given up: what is not done yet is skipped, except what brings the user's state back.
+
+    That no longer waits for pods to settle; an undo must end even where none becomes ready.
+    """
+    return changed(
+        attempt,
+        undoing=True,
+        verdict=outcome,
+        message=message,
+        actions=tuple(_for_undo(record, now) for record in attempt.actions),
+    )
+
+
+def _for_undo(record: ActionRecord, now: datetime) -> ActionRecord:
+    if record.state is not ActionState.PENDING:
+        return record
+    if record.restore:
+        return record.model_copy(update={"settle": False})
+    return record.model_copy(update={"state": ActionState.SKIPPED, "at": now})
+
+
+def attempt_ended(healing: Healing, attempt: Attempt, now: datetime) -> Healing:
+    """The attempt has its verdict; the Healing goes on where a rung is left."""
+    verdict = attempt.verdict or Outcome.ERROR
+    said = attempt.message or VERDICT_TEXT[verdict]
+    healing = with_attempt(healing, changed(attempt, finished_at=now))
+    healing = with_status(healing, message=said)
+    healing = with_condition(healing, "Acting", False, verdict.value, said, now)
+    if attempt.undoing and any(a.restore for a in attempt.actions):
+        healing = with_condition(healing, "Undone", True, verdict.value, said, now)
+    return with_condition(
+        healing, "Verified", verdict is Outcome.VERIFIED, verdict.value, said, now
+    )
+
+
+def completed(healing: Healing, verdict: Outcome, message: str, now: datetime) -> Healing:
+    """Nothing more is done."""
+    if any(c.type == "Blocked" and c.status == "True" for c in healing.status.conditions):
+        healing = with_condition(healing, "Blocked", False, verdict.value, message, now)
+    return with_status(healing, verdict=verdict, message=message, completed_at=now)
+
+
+def needs_human(healing: Healing, reason: str, message: str, now: datetime) -> Healing:
+    return with_condition(healing, "NeedsHuman", True, reason, message, now)
+
+
+def counted(attempt: Attempt, result: str, most: int, now: datetime) -> Attempt:
+    """One check more. Good ones count in a row up to `most`, so that waiting writes nothing."""
+    before = attempt.checks or Checks()
+    if result == "good":
+        after = {"good": min(before.good + 1, most), "bad": 0, "inconclusive": 0, "errors": 0}
+    else:
+        after = {**before.model_dump(include={"bad", "inconclusive", "errors"}), "good": 0}
+        after[result] += 1
+    if after == before.model_dump(include=set(after)):
+        return attempt
+    return changed(attempt, checks=Checks(**after, last_at=now))

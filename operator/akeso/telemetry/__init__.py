@@ -1,0 +1,1 @@
+"""What Akeso says of itself: structured logs, decision lines, metrics."""

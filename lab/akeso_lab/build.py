@@ -75,12 +75,15 @@ def _build_one(part: Part, label: str, report: Report) -> Path:
     lock = target.with_name(f".{part.name}.lock")
     with exclusive(lock, waiting=lambda: report(f"waiting for another build of {label}")):
         if not target.exists():
+            for abandoned in target.parent.glob(f".{part.name}.*.unfinished"):
+                abandoned.unlink()
             _compile(part, target, label, report)
     return target
 
 
 def _compile(part: Part, target: Path, label: str, report: Report) -> None:
-    unfinished = target.with_name(f".{part.name}.unfinished")
+    # A name of our own: the compiler of a killed build may still be at work on its file.
+    unfinished = target.with_name(f".{part.name}.{os.getpid()}.unfinished")
     log = target.with_name(f"{part.name}.build.log")
     command = [str(toolchain().go), "build", "-trimpath", "-buildvcs=false"]
     command += ["-ldflags", part.ldflags, "-tags", part.tags, "-o", str(unfinished), part.package]

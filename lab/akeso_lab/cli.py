@@ -13,6 +13,7 @@ from pathlib import Path
 from akeso_lab import lifecycle
 from akeso_lab.build import build
 from akeso_lab.errors import LabError
+from akeso_lab.foreign import adopt
 from akeso_lab.lab import Lab
 from akeso_lab.parts import Tier, part_named, parts_of
 
@@ -114,7 +115,7 @@ def _report(line: str) -> None:
 def _up(options: argparse.Namespace) -> int:
     started = time.monotonic()
     if options.kubeconfig is not None:
-        lab = lifecycle.adopt(options.name, options.kubeconfig, options.prometheus)
+        lab = adopt(options.name, options.kubeconfig, options.prometheus)
     else:
         lab = lifecycle.up(
             options.name,

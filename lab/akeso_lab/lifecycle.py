@@ -2,12 +2,8 @@
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from pathlib import Path
-
-import yaml
 
 from akeso_lab.build import build, link_into
 from akeso_lab.certificates import Authority, KeyPair
@@ -15,6 +11,7 @@ from akeso_lab.cleanup import find_leftovers, sweep
 from akeso_lab.control_plane import START_SECONDS, ControlPlane
 from akeso_lab.errors import LabError
 from akeso_lab.fake_nodes import write_stages
+from akeso_lab.foreign import api_answers
 from akeso_lab.health import Probe
 from akeso_lab.lab import Lab
 from akeso_lab.locks import exclusive
@@ -77,33 +74,6 @@ def up(
         return lab
 
 
-def adopt(name: str, kubeconfig: Path, prometheus: str | None = None) -> Lab:
-    """Describe a cluster that somebody else runs; starts nothing."""
-    state = state_dir(name)
-    if Plan.load(state) is not None:
-        raise LabError(name, "is a lab of its own", "choose another --name, or `down` it first")
-    kubectl = shutil.which("kubectl")
-    if kubectl is None:
-        raise LabError("kubectl", "is not on PATH", "install the kubectl you use for that cluster")
-    contents = yaml.safe_load(kubeconfig.read_text())
-    server = contents["clusters"][0]["cluster"]["server"]
-    state.mkdir(parents=True, mode=0o700, exist_ok=True)
-    lab = Lab(
-        name,
-        Tier.NODE,
-        state,
-        kubeconfig.resolve(),
-        server,
-        Path(kubectl).parent,
-        prometheus=prometheus,
-        node=True,
-        foreign=True,
-        missing={"audit_log": "the cluster is not ours", "kwok": "the cluster is not ours"},
-    )
-    lab.save()
-    return lab
-
-
 def down(name: str) -> None:
     """Stop the lab and remove all it left, whatever state it is in. Nothing there is fine."""
     with exclusive(lock_file(name)):
@@ -115,7 +85,7 @@ def status(name: str) -> Status:
     state = state_dir(name)
     plan = Plan.load(state)
     if plan is None:
-        return _foreign_status(name)
+        return _status_without_plan(name)
     supervisor = Supervisor(state)
     parts = {p.part: "running" if p.alive() else "dead" for p in supervisor.recorded()}
     whole = (state / "lab.json").exists() and "dead" not in parts.values()
@@ -125,16 +95,13 @@ def status(name: str) -> Status:
     return Status(name, True, whole, parts, lab)
 
 
-def _foreign_status(name: str) -> Status:
-    """Of a cluster that somebody else runs, only its API server's answer is known."""
+def _status_without_plan(name: str) -> Status:
+    """Somebody else's cluster, or an ``up`` that was killed before it had a plan."""
     if not (state_dir(name) / "lab.json").exists():
         return Status(name, state_dir(name).exists(), healthy=False, parts={})
     lab = Lab.load(name)
-    try:
-        lab.kubectl("get", "--raw", "/readyz", "--request-timeout=5s")
-    except LabError:
-        return Status(name, True, False, {"kube-apiserver": "not ready"}, lab)
-    return Status(name, True, True, {"kube-apiserver": "running"}, lab)
+    answers = api_answers(lab)
+    return Status(name, True, answers, {"kube-apiserver": "running" if answers else "dead"}, lab)
 
 
 def names() -> tuple[str, ...]:

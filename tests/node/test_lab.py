@@ -13,6 +13,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -22,7 +23,7 @@ from akeso_lab.machine import node_requirements
 from akeso_lab.places import state_dir
 from akeso_lab.plan import link_name
 
-pytestmark = pytest.mark.skipif(
+real_node = pytest.mark.skipif(
     bool(node_requirements()), reason=f"no real node here: {node_requirements()}"
 )
 
@@ -101,6 +102,7 @@ MOMENTS = (
 )
 
 
+@real_node
 @pytest.mark.parametrize("moment", MOMENTS)
 def test_nothing_is_left_after_up_was_killed(name: str, moment: str) -> None:
     process = _start_up(name)
@@ -113,6 +115,7 @@ def test_nothing_is_left_after_up_was_killed(name: str, moment: str) -> None:
     assert _traces(name) == {}
 
 
+@real_node
 def test_nothing_is_left_after_parts_of_the_node_were_killed(name: str) -> None:
     lab = up(name, Tier.NODE)
     lab.apply(_pod(lab, "victim"))
@@ -132,6 +135,7 @@ def test_down_of_a_lab_that_never_was_is_fine() -> None:
     assert _traces("test-never-was") == {}
 
 
+@real_node
 def test_up_repairs_a_lab_whose_kubelet_died(name: str) -> None:
     first = up(name, Tier.NODE)
     os.kill(first.pids["kubelet"], signal.SIGKILL)
@@ -143,6 +147,7 @@ def test_up_repairs_a_lab_whose_kubelet_died(name: str) -> None:
     assert second.pids["kubelet"] != first.pids["kubelet"]
 
 
+@real_node
 def test_up_returns_a_healthy_lab_as_it_is(name: str) -> None:
     first = up(name, Tier.NODE)
 
@@ -153,6 +158,7 @@ def test_up_returns_a_healthy_lab_as_it_is(name: str) -> None:
     assert time.monotonic() - started < 5
 
 
+@real_node
 def test_a_node_lab_has_running_pods_names_and_memory_series(name: str) -> None:
     lab = up(name, Tier.NODE, scrape_interval_seconds=1)
     lab.apply(_pod(lab, "web"), _service("web"), _pod(lab, "user", "load", "-url=http://web/"))
@@ -162,6 +168,7 @@ def test_a_node_lab_has_running_pods_names_and_memory_series(name: str) -> None:
     _wait_for(lambda: "web" in _pods_with_memory(lab))
 
 
+@real_node
 def test_two_node_labs_run_side_by_side(name: str) -> None:
     other = "test-lab-2"
     try:
@@ -176,6 +183,76 @@ def test_two_node_labs_run_side_by_side(name: str) -> None:
         down(other)
     assert _traces(name) == {}
     assert _traces(other) == {}
+
+
+def test_fake_pods_behave_as_their_label_says(name: str) -> None:
+    lab = up(name)
+    lab.add_kwok_nodes(1)
+    for behaviour in ("steady", "unready", "crashloop", "oomkilled"):
+        lab.apply(_fake_pod(behaviour))
+
+    _wait_for(lambda: _container(lab, "steady")["ready"])
+    _wait_for(lambda: _container(lab, "crashloop")["restartCount"] >= 2)
+    _wait_for(lambda: "waiting" in _container(lab, "oomkilled")["state"])
+    assert not _container(lab, "unready")["ready"]
+    last = _container(lab, "oomkilled")["lastState"]["terminated"]
+    assert (last["exitCode"], last["reason"]) == (137, "OOMKilled")
+
+    lab.kubectl("label", "pod", "unready", "crashloop", "akeso-lab/behaviour-")
+    _wait_for(lambda: _container(lab, "unready")["ready"])
+    _wait_for(lambda: _container(lab, "crashloop")["ready"])
+
+
+def test_a_user_may_only_what_was_granted_and_shows_in_the_audit_log(name: str) -> None:
+    lab = up(name)
+    kubeconfig = lab.user_kubeconfig("tester", ("testers",))
+    kubectl = [str(lab.bin / "kubectl"), f"--kubeconfig={kubeconfig}"]
+
+    refused = subprocess.run([*kubectl, "get", "pods"], capture_output=True, check=False)
+    assert b"forbidden" in refused.stderr
+    lab.kubectl("create", "clusterrolebinding", "t", "--clusterrole=view", "--group=testers")
+    assert (
+        "No resources"
+        in subprocess.run(
+            [*kubectl, "get", "pods"], capture_output=True, text=True, check=True
+        ).stderr
+    )
+    answers = [
+        event["responseStatus"]["code"]
+        for event in lab.audit_events()
+        if event["user"]["username"] == "tester" and event.get("objectRef")
+    ]
+    assert answers == [403, 200]
+
+
+def test_an_added_target_is_scraped_without_a_restart(name: str) -> None:
+    lab = up(name, scrape_interval_seconds=1)
+    assert lab.prometheus is not None
+
+    lab.add_scrape_target("itself", lab.prometheus, labels={"namespace": "n"})
+
+    _wait_for(lambda: any(s.value == 1 for s in lab.query('up{job="itself",namespace="n"}')))
+
+
+def _fake_pod(behaviour: str) -> dict[str, object]:
+    return {
+        "apiVersion": "v1",
+        "kind": "Pod",
+        "metadata": {
+            "name": behaviour,
+            "namespace": "default",
+            "labels": {"akeso-lab/behaviour": behaviour},
+        },
+        "spec": {"containers": [{"name": "app", "image": "none"}]},
+    }
+
+
+def _container(lab: Lab, pod: str) -> dict[str, Any]:
+    """The status of the pod's container; before there is one, that of a container to come."""
+    status_now = json.loads(lab.kubectl("get", "pod", pod, "-o", "json"))["status"]
+    nothing = {"ready": False, "restartCount": 0, "state": {}}
+    container: dict[str, Any] = status_now.get("containerStatuses", [nothing])[0]
+    return container
 
 
 def _pod(lab: Lab, name: str, *arguments: str) -> dict[str, object]:

@@ -34,11 +34,31 @@ LARGEST_HEADER = 64 * 1024
 """Bytes; a bearer token or a long Warning header exceeds aiohttp's 8 KiB."""
 
 
+class ConnectionLost(aiohttp.ClientError):
+    """The server closed the connection before it answered."""
+
+
+async def send_once(
+    request: aiohttp.ClientRequest, handler: aiohttp.ClientHandlerType
+) -> aiohttp.ClientResponse:
+    """A client middleware that keeps aiohttp from sending a request again by itself.
+
+    aiohttp repeats a GET, PUT or DELETE whose connection is closed before the answer, without
+    telling anyone. A proxy that counts writes must not.
+    """
+    try:
+        return await handler(request)
+    except aiohttp.ClientConnectorError:
+        raise
+    except (aiohttp.ClientOSError, aiohttp.ServerDisconnectedError) as error:
+        raise ConnectionLost(repr(error)) from error
+
+
 class Forwarder:
     """The proxy's client side.
 
-    Mutations go out on a connection of their own: aiohttp repeats a PUT or DELETE by itself
-    when a kept connection turns out dead, and this proxy has to know what was sent how often.
+    Mutations are sent exactly once, each on a fresh connection, so that none fails only because
+    a kept connection had died of age. Reads keep connections, and aiohttp may repeat them.
     """
 
     def __init__(self, upstream: Upstream) -> None:
@@ -52,6 +72,7 @@ class Forwarder:
         return aiohttp.ClientSession(
             connector=aiohttp.TCPConnector(ssl=tls, force_close=not reuse, limit=0),
             timeout=aiohttp.ClientTimeout(total=None, sock_connect=CONNECT_SECONDS),
+            middlewares=() if reuse else (send_once,),
             cookie_jar=aiohttp.DummyCookieJar(),
             auto_decompress=False,
             skip_auto_headers=("User-Agent", "Accept", "Accept-Encoding", "Content-Type"),

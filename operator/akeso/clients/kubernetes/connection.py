@@ -52,7 +52,41 @@ async def connect(settings: Settings) -> ApiServer:
     return ApiServer(await login(), login)
 
 
+@dataclass(frozen=True, slots=True)
+class Credentials:
+    """Who we are, for a client of its own (kopf's). Paths are of files, `token` is a secret."""
+
+    server: str
+    ca_path: str | None
+    certificate_path: str | None
+    key_path: str | None
+    token: str | None
+    verify: bool
+
+
+async def credentials(settings: Settings) -> Credentials:
+    """Reads them anew: tokens rotate."""
+    configuration: Any = await _configuration(settings)
+    header = configuration.get_api_key_with_prefix("BearerToken")
+    if asyncio.iscoroutine(header):
+        header = await header
+    return Credentials(
+        server=configuration.host,
+        ca_path=configuration.ssl_ca_cert,
+        certificate_path=configuration.cert_file,
+        key_path=configuration.key_file,
+        token=str(header).removeprefix("Bearer ") if header else None,
+        verify=bool(configuration.verify_ssl),
+    )
+
+
 async def _login(settings: Settings) -> ApiClient:
+    client = ApiClient(await _configuration(settings))
+    client.user_agent = f"akeso/{_version()}"
+    return client
+
+
+async def _configuration(settings: Settings) -> Configuration:
     configuration = Configuration()
     loaders: Any = kube_config
     try:
@@ -69,9 +103,7 @@ async def _login(settings: Settings) -> ApiClient:
             f"No credentials for the API server: {e}. Set AKESO_KUBECONFIG to a kubeconfig, or "
             "run in a pod with a service account."
         ) from e
-    client = ApiClient(configuration)
-    client.user_agent = f"akeso/{_version()}"
-    return client
+    return configuration
 
 
 def _version() -> str:

@@ -1,0 +1,25 @@
+"""Predictors: what a series of measurements will do, how likely, and when.
+
+    replay(values, limits, step_seconds, horizon_seconds, ...)   what the operator would have decided
+    forecast(values, horizon, season, levels, step_seconds)      values with prediction intervals
+    ExhaustionPredictor(step_seconds)                            what the operator runs
+
+Pure: no clock, no input or output, no randomness. Importing this package loads NumPy only.
+"""
+
+from akeso_predictors.bands import ForecastBand, forecast
+from akeso_predictors.checks import InputError
+from akeso_predictors.exhaustion import ExhaustionPredictor
+from akeso_predictors.replay import Replay, replay
+from akeso_predictors.settings import DecisionSettings, TrendSettings
+
+__all__ = [
+    "DecisionSettings",
+    "ExhaustionPredictor",
+    "ForecastBand",
+    "InputError",
+    "Replay",
+    "TrendSettings",
+    "forecast",
+    "replay",
+]

@@ -1,0 +1,47 @@
+"""From probabilities to an alarm: the votes, and the conditions that must hold beside them."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from akeso_predictors.checks import Bools, Floats, Ints
+from akeso_predictors.settings import DecisionSettings
+
+
+def elected(recent: Floats, threshold: Floats | float, settings: DecisionSettings) -> Bools:
+    """Whether enough of the last evaluations agree.
+
+    `recent` (..., votes_of), oldest first, NaN where there was none; `threshold` broadcasts over
+    the leading axes.
+    """
+    bar = np.asarray(threshold)[..., None]
+    agree: Bools = np.asarray((recent >= bar).sum(axis=-1) >= settings.votes)
+    sure = np.maximum(bar, settings.sure_probability)
+    certain: Bools = (recent[..., -settings.sure_votes :] >= sure).all(axis=-1)
+    return agree | certain
+
+
+def actionable(
+    level: Floats,
+    ttf: Floats,
+    fresh: Ints,
+    fresh_age: Ints,
+    step: float,
+    settings: DecisionSettings,
+) -> Bools:
+    """Whether acting now is justified beside the probability.
+
+    `level` (N,) as share of the limit; `ttf` (N, 3) in rows; `fresh`, `fresh_age` (N,) samples and
+    rows since the last restart or action; `step` in seconds.
+    """
+    soon = ttf[..., 0] * step < settings.action + settings.slack
+    pressing = (level >= settings.act_level) | soon
+    # A limit less than a row away is as narrow as the data can tell.
+    narrow = ttf[..., 2] <= settings.max_spread * np.maximum(ttf[..., 0], 1)
+    settled = (fresh >= settings.min_new_samples) & (seconds(fresh_age, step) >= settings.min_age)
+    return pressing & narrow & settled
+
+
+def seconds(rows: Ints, step: float) -> Floats:
+    """Time that a number of rows spans: n rows are n - 1 steps."""
+    return (rows - 1) * step

@@ -1,0 +1,134 @@
+"""One evaluation: windows of samples in, probability and time to the limit out. Pure.
+
+`replay` and `ExhaustionPredictor` call the same function with the same windows, so a back-test
+says what the operator would have said.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from akeso_predictors.checks import Bools, Floats, Ints
+from akeso_predictors.fit import Posterior, despiked, fit
+from akeso_predictors.passage import at, passage, quantiles
+from akeso_predictors.settings import DecisionSettings
+from akeso_predictors.shapes import AHEAD, Bank
+
+# Evaluations at once: the intermediate arrays should stay in the processor's cache.
+_BATCH = 1024
+# Rows over which growth is looked at before anything is fitted.
+_GLANCES = (4, 12, 40, 120)
+
+
+@dataclass(frozen=True, slots=True)
+class Windows:
+    """N evaluations: `values` (N, W) in units of the metric, NaN where missing, the newest row
+    last and valid; `limit`, `safe` (N,) in the same unit; `age` and `samples` of the leg (N,)."""
+
+    values: Floats
+    limit: Floats
+    safe: Floats
+    age: Ints
+    samples: Ints
+
+    def take(self, which: Ints) -> Windows:
+        return Windows(
+            self.values[which],
+            self.limit[which],
+            self.safe[which],
+            self.age[which],
+            self.samples[which],
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Assessment:
+    """Per evaluation: probability (N,) within the horizon, quantiles of the time to the limit
+    (N, 3) in rows, level (N,) as share of the limit, whether bursts forbid a claim (N,), and
+    whether the whole leg lies above the limit, so that it bounds nothing (N,). Where nothing can
+    be claimed the probability is 0."""
+
+    probability: Floats
+    ttf: Floats
+    level: Floats
+    bursty: Bools
+    unbounded: Bools
+
+
+def assess(
+    windows: Windows, horizon: Floats, shapes: Bank, settings: DecisionSettings
+) -> Assessment:
+    """Assess N windows; `horizon` (N,) in rows. Series that cannot get there cost a glance only."""
+    count = len(windows.limit)
+    level = (windows.values[:, -1] / windows.limit).astype(np.float32)
+    silent = np.zeros(count, np.bool_)
+    result = Assessment(
+        np.zeros(count, np.float32),
+        np.full((count, 3), np.inf, np.float32),
+        level,
+        silent,
+        silent.copy(),
+    )
+    enough = windows.samples >= settings.min_samples
+    near = np.flatnonzero(enough & (level < 1) & _candidates(windows, level, horizon))
+    for start in range(0, len(near), _BATCH):
+        some = near[start : start + _BATCH]
+        part = _fitted(windows.take(some), horizon[some], shapes, settings)
+        result.probability[some], result.ttf[some], result.bursty[some] = part
+    over = np.flatnonzero(enough & (level >= 1))
+    result.unbounded[over] = ~_below(windows.take(over)).any(axis=1)
+    passed = over[~result.unbounded[over]]
+    result.probability[passed], result.ttf[passed] = 1, 0
+    return result
+
+
+def _inside(windows: Windows) -> Bools:
+    """Rows (N, W) that hold a sample of the leg."""
+    width = windows.values.shape[1]
+    return np.isfinite(windows.values) & (np.arange(width)[None, ::-1] < windows.age[:, None])
+
+
+def _below(windows: Windows) -> Bools:
+    """Rows (N, W) of the leg below the limit."""
+    values = np.where(_inside(windows), windows.values, np.inf)
+    return np.less(values, windows.limit[:, None])
+
+
+def _candidates(windows: Windows, level: Floats, horizon: Floats) -> Bools:
+    """Whether twice the fastest recent growth would reach the limit within the horizon."""
+    fastest = np.zeros_like(level)
+    newest = windows.values[:, -1]
+    for rows in _GLANCES:
+        if rows < windows.values.shape[1]:
+            then = windows.values[:, -1 - rows]
+            inside = (windows.age > rows) & np.isfinite(then)
+            grown = np.where(inside, newest - np.where(inside, then, 0), newest) / rows
+            fastest = np.maximum(fastest, (grown / windows.limit).astype(np.float32))
+    return 2 * fastest * horizon >= 1 - level
+
+
+def _fitted(
+    windows: Windows, horizon: Floats, shapes: Bank, settings: DecisionSettings
+) -> tuple[Floats, Floats, Bools]:
+    limit = windows.limit.astype(np.float32)[:, None]
+    newest = windows.values[:, -1:]
+    valid = _inside(windows)
+    values = np.where(valid, windows.values - newest, 0) / limit
+    valid = despiked(values, valid, settings.trend.spike)
+    age = windows.age.astype(np.float32)
+    posterior = fit(values, valid, age, shapes, settings.trend)
+    safe = ((windows.safe - newest[:, 0]) / windows.limit).astype(np.float32)
+    top = _top(posterior, windows.safe > 0)
+    gap = 1 - (newest[:, 0] / limit[:, 0]) - top
+    lasting, going_on = passage(posterior, gap, age, shapes, settings.trend)
+    news = (windows.safe <= 0) | (top >= safe + settings.safe_margin)
+    probability = np.where(news, at(lasting, np.minimum(horizon, AHEAD[-1])), 0)
+    bursty = posterior.innovation > settings.trend.bursty
+    return np.where(bursty, 0, probability), quantiles(going_on), bursty
+
+
+def _top(posterior: Posterior, turned: Bools) -> Floats:
+    """The level that passes the limit first: with turns, the next peak and not the mean."""
+    return np.where(turned, np.maximum(posterior.anchor, posterior.ripple), posterior.anchor)

@@ -1,0 +1,118 @@
+"""Least squares of every shape of the bank on every series at once, and their weights."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from akeso_predictors.checks import Bools, Floats
+from akeso_predictors.settings import TrendSettings
+from akeso_predictors.shapes import Bank
+
+_TINY = np.float32(1e-12)
+# Bounds of the autocorrelation that is believed: it is estimated from a window, with error.
+_MOST_CORRELATED = 0.98
+# Independent samples that are assumed at least, so that the arithmetic stays defined.
+_FEWEST = 3.0
+
+
+@dataclass(frozen=True, slots=True)
+class Posterior:
+    """What a window says, N evaluations, K shapes; levels as share of the limit, 0 = newest value.
+
+    `weight` (N, K) sums to one; `amplitude` and `variance` (N, K) of the shape's factor; `anchor`
+    (N,) the level that forecasts start from; `ripple` (N,) how far peaks stand above the fit;
+    `noise` (N,) the variance of residuals; `correlation` (N,) of neighbours; `independent` (N,)
+    the effective number of samples.
+    """
+
+    weight: Floats
+    amplitude: Floats
+    variance: Floats
+    anchor: Floats
+    ripple: Floats
+    noise: Floats
+    correlation: Floats
+    independent: Floats
+
+    @property
+    def innovation(self) -> Floats:
+        """Standard deviation of what one row adds that the rows before could not tell, (N,)."""
+        return np.sqrt(self.noise * (1 - self.correlation**2))
+
+
+def despiked(values: Floats, valid: Bools, spike: float) -> Bools:
+    """`valid` (N, W) without lone rows far above or below both neighbours.
+
+    The newest row has no neighbour yet and stays: a vote decides about it, not a filter.
+    """
+    middle = values[:, 1:-1]
+    high = np.maximum(values[:, :-2], values[:, 2:])
+    low = np.minimum(values[:, :-2], values[:, 2:])
+    neighbours = valid[:, :-2] & valid[:, 2:]
+    lone = neighbours & ((middle - high > spike) | (low - middle > spike))
+    kept = valid.copy()
+    kept[:, 1:-1] &= ~lone
+    return kept
+
+
+def fit(
+    values: Floats, valid: Bools, age: Floats, shapes: Bank, settings: TrendSettings
+) -> Posterior:
+    """Fit all shapes to windows (N, W) whose invalid rows hold anything finite; `age` (N,) in rows."""
+    w = valid.astype(np.float32)
+    y = values * w
+    n = w.sum(axis=1)[:, None]
+    f = w @ shapes.past / n
+    spread = np.maximum(w @ shapes.past**2 - n * f**2, 0)
+    mean = y.sum(axis=1)[:, None] / n
+    joint = y @ shapes.past - n * f * mean
+    total = np.maximum((y * y).sum(axis=1)[:, None] - n * mean**2, 0)
+    usable = (spread > _TINY * np.float32(1) + 1e-5 * n * f**2) & (age[:, None] >= shapes.least_age)
+    amplitude = np.where(usable, joint / np.maximum(spread, _TINY), 0).astype(np.float32)
+    left = np.maximum(total - amplitude * joint, 0) / n
+    usable[:, 0] = True  # nothing happens: always possible
+    floor = np.float32(settings.noise_floor**2)
+    best = np.where(usable, left, np.inf).argmin(axis=1)
+    level, correlation, ripple = _residuals(values, valid, mean, f, amplitude, best, shapes, floor)
+    independent = np.maximum(n[:, 0] * (1 - correlation) / (1 + correlation), _FEWEST)
+    prior = shapes.log_prior - shapes.spread * np.log(age)[:, None]
+    weight = _weights(left + floor, usable, independent, prior)
+    noise = np.take_along_axis(left, best[:, None], axis=1)[:, 0] + floor
+    inflate = np.minimum(independent / np.maximum(independent - 2, 1), 3)
+    variance = np.where(usable, (left + floor) / np.maximum(spread, _TINY), 0)
+    variance *= (n[:, 0] / independent * inflate)[:, None]
+    return Posterior(
+        weight, amplitude, variance.astype(np.float32), level * (1 - correlation),
+        level + ripple, noise, correlation, independent,
+    )  # fmt: skip
+
+
+def _residuals(
+    values: Floats, valid: Bools, mean: Floats, f: Floats, amplitude: Floats,
+    best: np.ndarray, shapes: Bank, floor: np.float32,
+) -> tuple[Floats, Floats, Floats]:  # fmt: skip
+    """Of the best shape: its level at the newest row, the residuals' autocorrelation and maximum."""
+    each = np.arange(len(best))
+    a = amplitude[each, best]
+    start = mean[:, 0] - a * f[each, best]
+    past = np.ascontiguousarray(shapes.past.T)
+    residual = (values - start[:, None] - a[:, None] * past[best]) * valid
+    power = np.einsum("nw,nw->n", residual, residual)
+    lagged = np.einsum("nw,nw->n", residual[:, 1:], residual[:, :-1])
+    count = valid.sum(axis=1)
+    # + 1 / n: the estimate is biased low by about that (Kendall 1954).
+    correlation = lagged / (power + count * floor) + 1.0 / np.maximum(count, 1)
+    correlation = correlation.clip(0, _MOST_CORRELATED).astype(np.float32)
+    return start + a * past[best, -1], correlation, residual.max(axis=1)
+
+
+def _weights(left: Floats, usable: Bools, independent: Floats, prior: Floats) -> Floats:
+    """Posterior weights (N, K) by BIC with the effective number of samples."""
+    score = -0.5 * independent[:, None] * np.log(left) + prior
+    score[:, 1:] -= 0.5 * np.log(independent)[:, None]
+    score = np.where(usable, score, -np.inf)
+    weight: Floats = np.exp(score - score.max(axis=1, keepdims=True)).astype(np.float32)
+    total: Floats = weight.sum(axis=1, keepdims=True)
+    return weight / total

@@ -1,0 +1,187 @@
+"""Legs: the stretches of a series that one cause can explain, and the peaks known to be safe.
+
+A leg begins at a restart, a new instance, a changed limit, our own action, a gap longer than the
+masked scrapes, or a fall too deep for a garbage collection. Within an instance a fall from a peak
+shows that the peak was survived: that peak is safe, and only growth above it is news.
+
+Everything here is a running maximum or a running count, so it can be computed for a whole history
+at once (`replay`) or row by row with a carry (the operator) with the same result.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, fields
+
+import numpy as np
+
+from akeso_predictors.checks import Bools, Floats, Ints
+from akeso_predictors.settings import DecisionSettings
+
+# Larger than any scaled value, so that a later segment always wins a running maximum.
+_LIFT = 4.0
+
+
+@dataclass(frozen=True, slots=True)
+class Carry:
+    """What the next row of each series needs to know of the rows before it; all of shape (S,)."""
+
+    last: Floats  # the last two valid values and the median of the last three
+    before: Floats
+    smooth: Floats
+    gap: Ints  # rows since the last valid sample
+    limit: Floats
+    age: Ints  # rows of the leg so far
+    samples: Ints  # valid samples of the leg so far
+    fresh: Ints  # valid samples since a restart or an action
+    fresh_age: Ints  # rows since a restart or an action
+    peak: Floats  # highest smoothed value of the instance
+    safe: Floats  # highest peak that was followed by a turn (0: none)
+
+    def take(self, which: Ints | Bools) -> Carry:
+        """The carry of some of the series."""
+        return Carry(*(getattr(self, item.name)[which] for item in fields(self)))
+
+    def joined(self, other: Carry) -> Carry:
+        """This carry followed by that of more series."""
+        pairs = ((getattr(self, item.name), getattr(other, item.name)) for item in fields(self))
+        return Carry(*(np.concatenate(pair) for pair in pairs))
+
+    def put(self, which: Ints, other: Carry) -> None:
+        """Overwrite the carry of some of the series in place."""
+        for item in fields(self):
+            getattr(self, item.name)[which] = getattr(other, item.name)
+
+
+def fresh_carry(series: int) -> Carry:
+    """The carry of series of which nothing was seen."""
+
+    def nothing() -> Floats:
+        return np.full(series, np.nan)
+
+    def none() -> Ints:
+        return np.zeros(series, dtype=np.int64)
+
+    return Carry(
+        last=nothing(), before=nothing(), smooth=nothing(), gap=none(), limit=nothing(), age=none(),
+        samples=none(), fresh=none(), fresh_age=none(), peak=np.zeros(series), safe=np.zeros(series),
+    )  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class Legs:
+    """Per row and series, shapes (S, R): rows and samples of the leg, samples and rows since a
+    restart or action, and the safe peak, all including the row itself; the limit that holds."""
+
+    age: Ints
+    samples: Ints
+    fresh: Ints
+    fresh_age: Ints
+    safe: Floats
+    limit: Floats
+
+
+def trace(
+    values: Floats, limits: Floats, resets: Bools, carry: Carry, settings: DecisionSettings
+) -> tuple[Legs, Carry]:
+    """Segment rows (S, R), oldest first, that follow `carry`; returns the next carry.
+
+    `values` and `limits` are NaN where missing; `resets` marks the first row after a restart, a
+    rollout or an action. A missing limit keeps the one before.
+    """
+    valid = np.isfinite(values)
+    first_ever = valid & ~_any_before(valid, np.isfinite(carry.last))
+    resets = resets | first_ever
+    known = _filled(limits, carry.limit)
+    first, second, third, gaps = _recent(values, valid, carry)
+    fresh = _count(valid, resets, carry.fresh)
+    smooth = _median(first, second, third, fresh)
+    previous = np.concatenate([carry.smooth[:, None], smooth[:, :-1]], axis=1)
+    bound = np.concatenate([carry.limit[:, None], known[:, :-1]], axis=1)
+    broken = valid & (gaps > settings.missed_scrapes + 1)
+    moved = np.abs(known - bound) > settings.limit_change * bound
+    fell = valid & (previous - smooth > settings.leg_drop * known)
+    starts = resets | broken | moved | fell
+    peak, safe = _peaks(np.where(valid, smooth, np.nan), known, resets, carry, settings)
+    legs = Legs(
+        age=_count(np.ones_like(valid), starts, carry.age),
+        samples=_count(valid, starts, carry.samples),
+        fresh=fresh,
+        fresh_age=_count(np.ones_like(valid), resets, carry.fresh_age),
+        safe=safe,
+        limit=known,
+    )
+    ended = Carry(
+        first[:, -1], second[:, -1], smooth[:, -1], np.where(valid[:, -1], 0, gaps[:, -1]),
+        known[:, -1], legs.age[:, -1], legs.samples[:, -1], legs.fresh[:, -1],
+        legs.fresh_age[:, -1], peak[:, -1], safe[:, -1],
+    )  # fmt: skip
+    return legs, ended
+
+
+def _any_before(valid: Bools, carried: Bools) -> Bools:
+    """Whether any row before each one was valid."""
+    seen = np.logical_or.accumulate(np.concatenate([carried[:, None], valid], axis=1), axis=1)
+    return seen[:, :-1]
+
+
+def _filled(values: Floats, before: Floats) -> Floats:
+    """Carry the last known value forward over missing ones (limits change rarely)."""
+    rows: Ints = np.arange(values.shape[1], dtype=np.int64)
+    at = np.maximum.accumulate(np.where(np.isfinite(values), rows, -1), axis=1)
+    filled = np.take_along_axis(values, np.maximum(at, 0), axis=1)
+    return np.where(at >= 0, filled, before[:, None])
+
+
+def _recent(values: Floats, valid: Bools, carry: Carry) -> tuple[Floats, Floats, Floats, Ints]:
+    """The three newest valid values at each row, and the rows since the one before this row."""
+    first = _filled(values, carry.last)
+    second = _before(first, valid, carry.last, carry.before)
+    third = _before(second, valid, carry.before, carry.before)
+    rows: Ints = np.arange(values.shape[1], dtype=np.int64)
+    at = np.maximum.accumulate(np.where(valid, rows, -1), axis=1)
+    earlier = np.concatenate([np.full((len(at), 1), -1), at[:, :-1]], axis=1)
+    gaps = np.where(earlier >= 0, rows - earlier, rows + 1 + carry.gap[:, None])
+    return first, second, third, np.where(np.isfinite(first), gaps, 0)
+
+
+def _median(first: Floats, second: Floats, third: Floats, fresh: Ints) -> Floats:
+    """Median of the last three values of the instance, of those that are there: a restarted pod
+    must not inherit the peak of the one that died."""
+    three = np.fmax(np.fmin(first, second), np.fmin(np.fmax(first, second), third))
+    return np.where(fresh >= 3, three, np.where(fresh == 2, np.fmin(first, second), first))
+
+
+def _before(filled: Floats, valid: Bools, carried: Floats, older: Floats) -> Floats:
+    """What `filled` was before the newest valid row: the previous valid value."""
+    shifted = np.concatenate([carried[:, None], filled[:, :-1]], axis=1)
+    return _filled(np.where(valid, shifted, np.nan), older)
+
+
+def _count(what: Bools, starts: Bools, before: Ints) -> Ints:
+    """Running count of `what` that begins anew at each start."""
+    total = before[:, None] + np.cumsum(what, axis=1, dtype=np.int64)
+    base = np.maximum.accumulate(np.where(starts, total - what, -1), axis=1)
+    return np.where(base >= 0, total - base, total)
+
+
+def _peaks(
+    smooth: Floats, limits: Floats, resets: Bools, carry: Carry, settings: DecisionSettings
+) -> tuple[Floats, Floats]:
+    """Highest smoothed value of the instance, and the highest one that a turn has made safe."""
+    segment = np.cumsum(resets, axis=1, dtype=np.int64)
+    peak = _running_max(np.nan_to_num(smooth), segment, carry.peak)
+    turned = peak - smooth >= settings.turn_drop * limits
+    safe = _running_max(np.where(turned, peak, 0.0), segment, carry.safe)
+    return peak, safe
+
+
+def _running_max(values: Floats, segment: Ints, before: Floats) -> Floats:
+    """Running maximum of non-negative values that begins anew with each segment."""
+    top = np.maximum(values.max(axis=1), before)
+    scale = np.where(top > 0, top, 1.0)[:, None]
+    lifted = values / scale + _LIFT * segment
+    lifted[:, 0] = np.where(
+        segment[:, 0] == 0, np.maximum(lifted[:, 0], before / scale[:, 0]), lifted[:, 0]
+    )
+    highest: Floats = np.maximum.accumulate(lifted, axis=1)
+    return (highest - _LIFT * segment) * scale

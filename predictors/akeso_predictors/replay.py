@@ -1,0 +1,156 @@
+"""What the operator would have decided at every row of a history."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.lib.stride_tricks import sliding_window_view
+from numpy.typing import ArrayLike
+
+from akeso_predictors import checks
+from akeso_predictors.checks import Bools, Floats, Ints
+from akeso_predictors.decision import actionable, elected
+from akeso_predictors.engine import Windows, assess
+from akeso_predictors.legs import Legs, fresh_carry, trace
+from akeso_predictors.settings import DecisionSettings, for_metric
+from akeso_predictors.shapes import bank
+
+# Evaluations at once, so that a long history needs no more memory than a short one.
+_BATCH = 1 << 14
+
+
+@dataclass(frozen=True, slots=True)
+class Replay:
+    """One evaluation per row. `probability` (T, S) of reaching the limit within the horizon;
+    `alarm` (T, S); `ttf` (T, S, 3) seconds at the quantiles .1/.5/.9 (inf: not foreseeable);
+    `abstained` (T, S): nothing is claimed there, the probability is 0 and no alarm is raised."""
+
+    probability: Floats
+    alarm: Bools
+    ttf: Floats
+    abstained: Bools
+
+
+def replay(
+    values: ArrayLike,
+    limits: ArrayLike,
+    step_seconds: float,
+    horizon_seconds: float,
+    restarts: ArrayLike | None = None,
+    metric_class: str = "memory",
+    breaks: ArrayLike | None = None,
+    *,
+    threshold: float = 0.8,
+    settings: DecisionSettings | None = None,
+) -> Replay:
+    """Decide at every row from the rows up to it, exactly as `ExhaustionPredictor` would.
+
+    `values` (T, S) or (T,), oldest first, one row per `step_seconds`, NaN where a scrape is missing;
+    `limits` a scalar, (S,) or (T, S) in the same unit, NaN where there is none. `restarts` and
+    `breaks` (T,) or (T, S) mark (non-zero) the first row of a new container and the first row
+    after a rollout or an action of our own: both begin a leg and wait for new samples.
+    Raises `InputError` naming the argument. Garbage values (negative, infinite) count as missing.
+    """
+    given = checks.matrix("values", values)
+    rows, series = given.shape
+    step = checks.positive("step_seconds", step_seconds)
+    horizon = checks.positive("horizon_seconds", horizon_seconds) / step
+    known = checks.bounds("limits", limits, rows, series)
+    marks = checks.flags("restarts", restarts, rows, series) | checks.flags(
+        "breaks", breaks, rows, series
+    )
+    chosen = for_metric(metric_class, settings or DecisionSettings())
+    clean = checks.cleaned(given).astype(np.float32)
+    if rows == 0 or series == 0:
+        return _nothing(rows, series)
+    resets = _shown(marks.T, np.isfinite(clean.T))
+    legs, _ = trace(clean.T.astype(np.float64), known.T, resets, fresh_carry(series), chosen)
+    return _decided(clean.T, legs, step, horizon, threshold, chosen)
+
+
+def _shown(marks: Bools, valid: Bools) -> Bools:
+    """Marks (S, T) where the operator would see them: at the first sample after each."""
+    marked = np.cumsum(marks, axis=1)
+    told = np.maximum.accumulate(np.where(valid, marked, 0), axis=1)
+    before = np.concatenate([np.zeros((len(marks), 1), dtype=told.dtype), told[:, :-1]], axis=1)
+    return valid & (marked > before)
+
+
+def _nothing(rows: int, series: int) -> Replay:
+    shape = (rows, series)
+    return Replay(
+        np.zeros(shape), np.zeros(shape, np.bool_), np.zeros((*shape, 3)), np.ones(shape, np.bool_)
+    )
+
+
+def _decided(
+    values: Floats, legs: Legs, step: float, horizon: float, threshold: float,
+    settings: DecisionSettings,
+) -> Replay:  # fmt: skip
+    """Evaluate the rows with a sample, vote over them, and hold the result over missed scrapes."""
+    series, rows = values.shape
+    which = np.flatnonzero((np.isfinite(values) & np.isfinite(legs.limit)).ravel())
+    probability, ttf, level, silent = _assessed(values, legs, which, horizon, settings)
+    recent = _votes(probability, legs, which, rows, settings.votes_of)
+    alarm = elected(recent, threshold, settings) & ~silent
+    alarm &= actionable(
+        level, ttf, legs.fresh.ravel()[which], legs.fresh_age.ravel()[which], step, settings
+    )
+    held = _newest(which, series, rows, settings.missed_scrapes)
+    out = _nothing(rows, series)
+    told = held >= 0
+    told[told] &= ~silent[held[told]]
+    out.abstained[:] = ~told.T
+    out.probability.T[told] = probability[held[told]]
+    out.alarm.T[told] = alarm[held[told]]
+    out.ttf[:] = np.inf
+    out.ttf.transpose(1, 0, 2)[told] = ttf[held[told]].astype(np.float64) * step
+    return out
+
+
+def _assessed(
+    values: Floats, legs: Legs, which: Ints, horizon: float, settings: DecisionSettings
+) -> tuple[Floats, Floats, Floats, Bools]:
+    """Probability, time to the limit in rows, level and silence of the evaluations `which`."""
+    series, rows = values.shape
+    width = settings.trend.window_rows
+    padded = np.full((series, width - 1 + rows), np.nan, dtype=np.float32)
+    padded[:, width - 1 :] = values
+    views = sliding_window_view(padded, width, axis=1)
+    shapes = bank(settings.trend)
+    size = len(which)
+    probability, level = np.zeros(size, np.float32), np.zeros(size, np.float32)
+    ttf, silent = np.full((size, 3), np.inf, np.float32), np.ones(size, np.bool_)
+    for start in range(0, size, _BATCH):
+        part = slice(start, start + _BATCH)
+        s, t = np.divmod(which[part], rows)
+        windows = Windows(
+            views[s, t], legs.limit[s, t], legs.safe[s, t], legs.age[s, t], legs.samples[s, t]
+        )
+        found = assess(windows, np.full(len(s), horizon, np.float32), shapes, settings)
+        probability[part], ttf[part], level[part] = found.probability, found.ttf, found.level
+        silent[part] = found.bursty | found.unbounded | (windows.samples < settings.min_samples)
+    return probability, ttf, level, silent
+
+
+def _votes(probability: Floats, legs: Legs, which: Ints, rows: int, votes_of: int) -> Floats:
+    """The last evaluations of the same leg, (N, votes_of), oldest first, NaN where there were fewer."""
+    recent = np.full((len(which), votes_of), np.nan, dtype=np.float32)
+    leg_start = which - legs.age.ravel()[which] + 1
+    for back in range(votes_of):
+        earlier = np.arange(len(which)) - back
+        same = (earlier >= 0) & (which[earlier] >= np.maximum(leg_start, which // rows * rows))
+        recent[same, votes_of - 1 - back] = probability[earlier[same]]
+    return recent
+
+
+def _newest(which: Ints, series: int, rows: int, missed: int) -> Ints:
+    """Index (S, T) of the evaluation that holds at each row; -1 where there is none or it is stale."""
+    index = np.full(series * rows, -1, dtype=np.int64)
+    index[which] = np.arange(len(which))
+    index = np.maximum.accumulate(index.reshape(series, rows), axis=1)
+    own = np.arange(series)[:, None]
+    spot = np.where(index >= 0, which[index] if len(which) else 0, -1)
+    stale = (spot < 0) | (spot // rows != own) | (np.arange(rows) - spot % rows > missed)
+    return np.where(stale, -1, index)

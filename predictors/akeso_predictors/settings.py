@@ -1,0 +1,113 @@
+"""Every constant that decides, with its unit, its default and the reason for it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, fields
+
+from akeso_predictors.checks import InputError
+
+
+@dataclass(frozen=True, slots=True)
+class TrendSettings:
+    """What the trend bank assumes before it has seen a series. Shares are of the limit (0..1)."""
+
+    # Rows that a fit sees: 4 h at one minute, 20 min at five seconds. More costs memory bandwidth
+    # and lets old regimes vote; fewer cannot average out a saw-tooth.
+    window_rows: int = 240
+    # Measurement noise that is assumed at least: a perfectly quiet series (kubelet pages, rounded
+    # percentages) would otherwise make any wiggle infinitely significant.
+    noise_floor: float = 0.001
+    # A lone row this far above (below) both neighbours is a spike, not growth.
+    spike: float = 0.05
+    # A trend that has lasted A goes on for another h with probability (A / (A + h)) ** persistence:
+    # the longer it has lasted, the longer it lasts (Gott 1993, the "delta t" argument). 1 would be
+    # complete ignorance; 0 believes every trend for ever. Fitted on the development half of the bench.
+    persistence: float = 0.25
+    # Residual innovations above this are bursts that nobody can predict: abstain.
+    bursty: float = 0.10
+    # Prior weights of the families of shapes (they are normalised): nothing happens, the level
+    # stepped, it rose and stopped (from a rest, or since the leg began), growth that saturates, steady growth, growth that began within the
+    # window, growth that accelerates. Most series are flat, most rises end.
+    prior_flat: float = 0.30
+    prior_step: float = 0.10
+    prior_ramp: float = 0.10
+    prior_stop: float = 0.15
+    prior_saturate: float = 0.15
+    prior_line: float = 0.15
+    prior_onset: float = 0.10
+    prior_accelerate: float = 0.05
+
+    @property
+    def prior_total(self) -> float:
+        """Sum of the prior weights."""
+        weights: list[float] = [
+            getattr(self, f.name) for f in fields(self) if f.name.startswith("prior_")
+        ]
+        return sum(weights)
+
+
+@dataclass(frozen=True, slots=True)
+class DecisionSettings:
+    """When a forecast becomes an alarm. Shares are of the limit (0..1), times in seconds."""
+
+    trend: TrendSettings = field(default_factory=TrendSettings)
+    # Rows kept per series: a day at one minute, two hours at five seconds.
+    capacity_rows: int = 1440
+    # Samples of a leg before anything is claimed: three parameters and some residuals.
+    min_samples: int = 8
+    # New samples since a restart, a rollout or our own action before an alarm (guardrails.md).
+    min_new_samples: int = 10
+    # And at least this long: ordinary start-ups fill their heap within the first minute, and at a
+    # scrape of 5 s ten samples are over before that.
+    min_age: float = 90.0
+    # "P >= threshold in 3 of 4 evaluations": one odd sample neither raises nor clears an alarm.
+    votes: int = 3
+    votes_of: int = 4
+    # "... or >= .9 in 2 of 2": certainty need not wait.
+    sure_probability: float = 0.9
+    sure_votes: int = 2
+    # Act at this level, or earlier when failure may come before help: q10(TTF) < action + slack.
+    act_level: float = 0.70
+    action: float = 120.0
+    slack: float = 600.0
+    # q90/q10 of the time to failure: a forecast wider than this is no basis for acting.
+    max_spread: float = 6.0
+    # Missing scrapes that are masked; a longer gap starts a leg, and a series silent for longer is stale.
+    missed_scrapes: int = 3
+    # A fall this deep without a restart shows that the peak before it was safe (a GC turn).
+    turn_drop: float = 0.08
+    # A fall this deep is a new regime: what was fitted before it no longer holds.
+    leg_drop: float = 0.25
+    # The forecast must rise this far above the safe peaks to alarm.
+    safe_margin: float = 0.01
+    # A relative change of the limit above this starts a leg (floats that were printed differ less).
+    limit_change: float = 0.001
+    # A sample from further in the future than this betrays a broken clock: the series begins anew.
+    clock_ahead: float = 60.0
+    # Series silent for this long are evicted, so that memory stays bounded.
+    evict_after: float = 3600.0
+
+    def __post_init__(self) -> None:
+        for item in fields(self):
+            value = getattr(self, item.name)
+            if isinstance(value, int | float) and value < 0:
+                raise InputError(f"settings.{item.name} must not be negative, got {value}")
+        if not self.votes <= self.votes_of:
+            raise InputError(
+                f"settings.votes ({self.votes}) must not exceed votes_of ({self.votes_of})"
+            )
+        if self.capacity_rows < self.trend.window_rows:
+            raise InputError("settings.capacity_rows must not be less than trend.window_rows")
+
+
+# Bursts of CPU are its nature: it is claimed only where it hardly moves (predict.md: best F1 .19).
+CPU_BURSTY = 0.02
+
+
+def for_metric(metric_class: str, settings: DecisionSettings) -> DecisionSettings:
+    """`settings` as they hold for one class of metric ("memory", "cpu", "disk", ...)."""
+    from dataclasses import replace
+
+    if metric_class != "cpu":
+        return settings
+    return replace(settings, trend=replace(settings.trend, bursty=CPU_BURSTY))

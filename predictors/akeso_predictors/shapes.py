@@ -1,0 +1,120 @@
+"""The bank of trend shapes: how a level may move, and how likely each is given what was seen.
+
+Each shape f has two parameters, level and amplitude, so all shapes are fitted to all series by
+least squares in three matrix products. Shapes are weighted by their marginal likelihood in the
+form of BIC (Schwarz 1978; Bayesian model averaging: Hoeting et al. 1999), computed for the
+effective number of independent samples n (1 - r) / (1 + r), where r is the lag-1 autocorrelation
+of the residuals (Bartlett 1946): a saw-tooth or a random walk says less than white noise does.
+Because e^{t/tau} keeps its form when the origin moves, no shape needs to know where the leg began.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from akeso_predictors.checks import Floats
+from akeso_predictors.settings import TrendSettings
+
+# Rows ahead at which first passage is tabulated: finer where it is near, up to 4,096 rows.
+AHEAD: Floats = np.concatenate([[0.0], np.geomspace(1, 4096, 25)]).astype(np.float32)
+
+# Breaks lie densely where the newest rows are: one row off there looks like growth.
+_NEAR = tuple(range(1, 13))
+_FAR = (14, 16, 20, 24, 28, 32, 40, 48, 56, 64, 80, 96, 112, 128, 160, 192)
+_STEPS = _NEAR + _FAR
+_STOPS = _NEAR[1:] + _FAR
+_RAMP_WIDTHS = (2, 4, 8, 16)
+_RAMP_ENDS = (1, 2, 3, 4, 6, 8, 12, 16, 24, 32, 48, 64, 96, 128, 192)
+_DECAYS = (2.0, 4.0, 8.0, 16.0, 32.0, 64.0, 128.0)
+_ONSETS = (6, 8, 10, 13, 16, 20, 25, 32, 40, 50, 64, 80, 100, 128, 160, 200)
+_GROWTHS = (12.0, 32.0, 96.0)
+# Rows that a shape must have on both sides of its break, to be more than a fit to noise.
+_SIDE = 3
+
+
+@dataclass(frozen=True, slots=True)
+class Bank:
+    """K shapes: values in the window (W, K), rise after the newest row (G, K) at `AHEAD`, log prior
+    (K,), whether that prior is spread over the age of the leg (K,), least age of a leg in rows
+    (K,), since when each shape grows in rows (K,; 0: as long as the leg, NaN: it does not grow)."""
+
+    past: Floats
+    rise: Floats
+    log_prior: Floats
+    spread: Floats
+    least_age: Floats
+    since: Floats
+
+
+class _Columns:
+    """Collects the shapes; a break may lie anywhere in the leg, so each of a family of breaks has
+    the prior of the rows that it stands for, over the age of the leg."""
+
+    def __init__(self, window_rows: int) -> None:
+        self.rows = np.arange(-window_rows + 1, 1, dtype=np.float64)
+        self.ahead = AHEAD.astype(np.float64)
+        self.still = np.zeros_like(self.ahead)
+        self.kept: list[tuple[Floats, Floats, float, float, float, float]] = []
+
+    def trend(self, past: Floats, rise: Floats, prior: float) -> None:
+        """A shape without a break, which lasts as long as the leg."""
+        self.kept.append((past, rise, prior, 0, 0, 0))
+
+    def rest(self, prior: float) -> None:
+        """Nothing happens."""
+        self.kept.append((np.zeros_like(self.rows), self.still, prior, 0, 0, np.nan))
+
+    def broken(
+        self, past: Floats, rise: Floats | None, prior: float, back: float, rows: float
+    ) -> None:
+        """A shape with a break `back` rows ago that stands for `rows` possible ones."""
+        since = np.nan if rise is None else back
+        risen = self.still if rise is None else rise
+        self.kept.append((past, risen, prior * rows, 1, back + _SIDE, since))
+
+    def bank(self, total: float) -> Bank:
+        past, rise, prior, spread, age, since = zip(*self.kept, strict=True)
+        return Bank(
+            past=np.stack(past, axis=1).astype(np.float32),
+            rise=np.stack(rise, axis=1).astype(np.float32),
+            log_prior=np.log(np.maximum(np.array(prior) / total, 1e-12)).astype(np.float32),
+            spread=np.array(spread, dtype=np.float32),
+            least_age=np.array(age, dtype=np.float32),
+            since=np.array(since, dtype=np.float32),
+        )
+
+
+def bank(settings: TrendSettings) -> Bank:
+    """The shapes for windows of `settings.window_rows` rows; row 0 is the newest."""
+    columns = _Columns(settings.window_rows)
+    rows, ahead = columns.rows, columns.ahead
+    columns.rest(settings.prior_flat)
+    for c, apart in _spaced(_STEPS):
+        columns.broken((rows > -c) * 1.0, None, settings.prior_step, c, apart)
+    for width in _RAMP_WIDTHS:
+        for end, apart in _spaced(_RAMP_ENDS):
+            risen = ((rows + end + width) / width).clip(0, 1)
+            columns.broken(risen, None, settings.prior_ramp / len(_RAMP_WIDTHS), width + end, apart)
+    for c, apart in _spaced(_STOPS):
+        columns.broken(np.minimum(rows, 1.0 - c), None, settings.prior_stop, c, apart)
+    for tau in _DECAYS:
+        # Older rows than 20 tau are as good as infinitely far below; float32 could not hold them.
+        past = -np.exp((-rows / tau).clip(max=20.0))
+        columns.trend(past, 1.0 - np.exp(-ahead / tau), settings.prior_saturate / len(_DECAYS))
+    columns.trend(rows, ahead, settings.prior_line)
+    for c, apart in _spaced(_ONSETS):
+        columns.broken(np.maximum(rows + c, 0), ahead, settings.prior_onset, c, apart)
+    for tau in _GROWTHS:
+        growth = np.expm1((ahead / tau).clip(max=20.0))
+        columns.trend(np.exp(rows / tau), growth, settings.prior_accelerate / len(_GROWTHS))
+    return columns.bank(settings.prior_total)
+
+
+def _spaced(places: tuple[int, ...]) -> list[tuple[int, float]]:
+    """Places with the number of rows that each stands for: half-way to both neighbours."""
+    edges = np.concatenate(
+        [[places[0] - 0.5], (np.array(places[1:]) + np.array(places[:-1])) / 2, [places[-1] * 1.1]]
+    )
+    return list(zip(places, np.diff(edges).tolist(), strict=True))

@@ -1,0 +1,138 @@
+"""What is remembered between cycles: the legs and the last votes of every series.
+
+All of it can be computed again from the rings; it is kept because a cycle usually adds one row.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Generator
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+import numpy as np
+
+from akeso_predictors.checks import Floats, Ints
+from akeso_predictors.legs import Carry, fresh_carry, trace
+from akeso_predictors.series import SeriesRings
+from akeso_predictors.settings import DecisionSettings
+
+# Rows times series that are traced at once: bounds what a back-fill takes beside the rings.
+_CELLS = 1 << 19
+
+
+@dataclass(frozen=True, slots=True)
+class Pending:
+    """Rows to evaluate, one of each series, `back` rows before its newest; all arrays (N,)."""
+
+    column: Ints
+    back: int
+    limit: Floats
+    safe: Floats
+    age: Ints
+    samples: Ints
+    fresh: Ints
+    fresh_age: Ints
+
+
+class Track:
+    """Legs and votes by column of the rings."""
+
+    def __init__(self, rings: SeriesRings, settings: DecisionSettings) -> None:
+        self._rings = rings
+        self._settings = settings
+        self._carry = fresh_carry(0)
+        # Number of the last row traced and voted on (-1: none).
+        self._seen = np.zeros(0, dtype=np.int64)
+        self._voted = np.zeros(0, dtype=np.int64)
+        self.votes: Floats = np.zeros((0, settings.votes_of), dtype=np.float32)
+
+    def _grow(self) -> None:
+        missing = len(self._rings.row) - len(self._seen)
+        if missing > 0:
+            self._carry = self._carry.joined(fresh_carry(missing))
+            self._seen = np.concatenate([self._seen, np.full(missing, -1)])
+            self._voted = np.concatenate([self._voted, np.full(missing, -1)])
+            empty = np.full((missing, self._settings.votes_of), np.nan, dtype=np.float32)
+            self.votes = np.concatenate([self.votes, empty])
+
+    def forget(self, column: Ints) -> None:
+        """Begin anew with these columns."""
+        self._grow()
+        self._carry.put(column, fresh_carry(len(column)))
+        self._seen[column], self._voted[column], self.votes[column] = -1, -1, np.nan
+
+    def advance(self, column: Ints) -> list[Pending]:
+        """Trace the rows that came since the last time; returns those before the newest that have
+        a vote, oldest first."""
+        self._grow()
+        rings = self._rings
+        late = column[
+            rings.changed[column] | (rings.row[column] - self._seen[column] >= rings.capacity)
+        ]
+        self.forget(late)
+        rings.changed[late] = False
+        new = np.minimum(rings.row[column] - self._seen[column], rings.capacity)
+        found: list[Pending] = []
+        for rows in np.unique(new[new > 0]).tolist():
+            some = column[new == rows]
+            size = max(_CELLS // rows, 1)
+            for start in range(0, len(some), size):
+                found += self._traced(some[start : start + size], rows)
+        return sorted(found, key=lambda pending: -pending.back)
+
+    def _traced(self, column: Ints, rows: int) -> list[Pending]:
+        rings, settings = self._rings, self._settings
+        where = rings.spots(column, rows)
+        values = rings.values[where].astype(np.float64)
+        limits = rings.limits[where].astype(np.float64)
+        legs, after = trace(values, limits, rings.resets[where], self._carry.take(column), settings)
+        self._carry.put(column, after)
+        self._seen[column] = rings.row[column]
+        # Enough rows back to find all votes of a leg across the gaps that it may have.
+        furthest = min(rows - 1, settings.votes_of * (settings.missed_scrapes + 1))
+        pending: list[Pending] = []
+        for back in range(furthest, 0, -1):
+            at = rows - 1 - back
+            some = np.flatnonzero(np.isfinite(values[:, at]) & np.isfinite(legs.limit[:, at]))
+            if len(some):
+                parts = (legs.limit, legs.safe, legs.age, legs.samples, legs.fresh, legs.fresh_age)
+                pending.append(Pending(column[some], back, *(part[some, at] for part in parts)))
+        return pending
+
+    def newest(self, column: Ints) -> Pending:
+        """The newest row of each series, as traced."""
+        c = self._carry.take(column)
+        return Pending(column, 0, c.limit, c.safe, c.age, c.samples, c.fresh, c.fresh_age)
+
+    def count(self, pending: Pending, probability: Floats) -> None:
+        """Count the evaluations as votes; a new leg forgets those of the leg before it, and a row
+        that has voted votes again instead of once more."""
+        column = pending.column
+        row = self._rings.row[column] - pending.back
+        self.votes[column[self._voted[column] <= row - pending.age]] = np.nan
+        more = column[self._voted[column] < row]
+        self.votes[more] = np.roll(self.votes[more], -1, axis=1)
+        self.votes[column, -1] = probability
+        self._voted[column] = row
+
+    @contextmanager
+    def preview(self, column: Ints) -> Generator[None]:
+        """Whatever is traced or counted of these columns inside is undone at the end."""
+        self._grow()
+        carry: Carry = self._carry.take(column)
+        kept = (
+            self._seen[column],
+            self._voted[column],
+            self.votes[column],
+            self._rings.changed[column],
+        )
+        try:
+            yield
+        finally:
+            self._carry.put(column, carry)
+            (
+                self._seen[column],
+                self._voted[column],
+                self.votes[column],
+                self._rings.changed[column],
+            ) = kept

@@ -1,0 +1,93 @@
+"""From arrays to the domain's forecasts: readiness, the decision, one value per series."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from math import isnan
+
+import numpy as np
+from numpy.typing import NDArray
+
+from akeso.domain.forecast import Forecast, Readiness, SeriesKey
+from akeso_predictors.checks import Bools, Floats
+from akeso_predictors.decision import actionable, elected
+from akeso_predictors.engine import Assessment
+from akeso_predictors.series import SeriesRings
+from akeso_predictors.settings import DecisionSettings
+from akeso_predictors.track import Pending
+
+# Weakest claim last: where several hold, the last one named wins.
+_ORDER = (
+    Readiness.READY, Readiness.BURSTY, Readiness.INSUFFICIENT_HISTORY, Readiness.NO_LIMIT,
+    Readiness.STALE, Readiness.NO_DATA,
+)  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class Verdicts:
+    """Decided evaluations of N series: index into `_ORDER`, alarm (N,) and what it rests on."""
+
+    readiness: NDArray[np.int64]
+    alarm: Bools
+    pending: Pending
+    found: Assessment
+
+
+def decide(
+    rings: SeriesRings, pending: Pending, found: Assessment, votes: Floats, bars: Floats, now: float,
+    settings: DecisionSettings,
+) -> Verdicts:  # fmt: skip
+    """Readiness and alarm of the newest rows at `now`; `votes` (N, votes_of), `bars` (N,) are p*."""
+    newest = rings.newest[pending.column]
+    # By then one scrape more than may be missed has been due.
+    patience = (settings.missed_scrapes + 1) * rings.step
+    claims = (
+        found.bursty,
+        pending.samples < settings.min_samples,
+        np.isnan(pending.limit) | found.unbounded,
+        now - newest >= patience,
+        rings.row[pending.column] < 0,
+    )
+    readiness = np.zeros(len(newest), dtype=np.int64)
+    for code, holds in enumerate(claims, start=1):
+        readiness[holds] = code
+    alarm = (readiness == 0) & elected(votes, bars, settings)
+    alarm &= actionable(
+        found.level, found.ttf, pending.fresh, pending.fresh_age, rings.step, settings
+    )
+    return Verdicts(readiness, alarm, pending, found)
+
+
+def forecasts(
+    verdicts: Verdicts, rings: SeriesRings, keys: Sequence[SeriesKey], spans: Floats
+) -> list[Forecast]:
+    """One Forecast per series, `spans` (N,) its horizon in seconds."""
+    pending, found = verdicts.pending, verdicts.found
+    column = pending.column
+    spot = column, rings.row[column] % rings.capacity
+    rows = zip(
+        keys, verdicts.readiness.tolist(), spans.tolist(), found.probability.tolist(),
+        (found.ttf.astype(np.float64) * rings.step).tolist(), verdicts.alarm.tolist(),
+        rings.values[spot].tolist(), pending.limit.tolist(), rings.newest[column].tolist(),
+        pending.samples.tolist(), strict=True,
+    )  # fmt: skip
+    return [_forecast(*row) for row in rows]
+
+
+def _forecast(
+    key: SeriesKey, code: int, horizon: float, probability: float, ttf: list[float], alarm: bool,
+    value: float, limit: float, sampled_at: float, samples: int,
+) -> Forecast:  # fmt: skip
+    readiness = _ORDER[code]
+    bound = None if isnan(limit) else limit
+    if readiness is Readiness.READY:
+        passage = (ttf[0], ttf[1], ttf[2])
+        return Forecast(
+            key, readiness, horizon, probability, passage, alarm, value, bound, sampled_at, samples
+        )
+    if readiness is Readiness.NO_DATA:
+        return Forecast(key, readiness, horizon)
+    return Forecast(
+        key, readiness, horizon, value=value, limit=bound, sampled_at=sampled_at, samples=samples
+    )

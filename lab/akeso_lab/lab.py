@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-import subprocess
+import os
 import urllib.request
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass, field, fields
@@ -16,8 +16,10 @@ import yaml
 from akeso_lab.certificates import Authority, Subject, write_kubeconfig
 from akeso_lab.errors import LabError
 from akeso_lab.fake_nodes import fake_node
+from akeso_lab.kubectl import Kubectl
 from akeso_lab.parts import Tier
 from akeso_lab.places import state_dir
+from akeso_lab.processes import local_environment
 
 
 @dataclass(frozen=True)
@@ -74,17 +76,9 @@ class Lab:
 
     def kubectl(self, *arguments: str, stdin: str | None = None) -> str:
         """Run kubectl as the lab's administrator; its output, or LabError with its complaint."""
-        done = subprocess.run(
-            [self.bin / "kubectl", f"--kubeconfig={self.kubeconfig}", *arguments],
-            input=stdin,
-            capture_output=True,
-            text=True,
-            check=False,
-        )
-        if done.returncode != 0:
-            what = f"`kubectl {' '.join(arguments)}` failed: {done.stderr.strip()}"
-            raise LabError("kubectl", what, f"see {self.state / 'logs'} if the cluster is at fault")
-        return done.stdout
+        environment = os.environ if self.foreign else local_environment()
+        kubectl = Kubectl(self.bin / "kubectl", self.kubeconfig, self.state, environment)
+        return kubectl.run(*arguments, stdin=stdin)
 
     def apply(self, *objects: Mapping[str, Any]) -> str:
         """Apply objects on the server side."""

@@ -97,7 +97,10 @@ def _run(command: Sequence[str]) -> None:
 
 def _create_cgroups(name: str) -> None:
     """The kubelet wants its root to exist in every hierarchy."""
-    if (CGROUP_ROOT / "cgroup.controllers").exists():
+    available = CGROUP_ROOT / "cgroup.controllers"
+    if available.exists():
+        enabled = " ".join(f"+{controller}" for controller in available.read_text().split())
+        (CGROUP_ROOT / "cgroup.subtree_control").write_text(enabled)
         (CGROUP_ROOT / name).mkdir(exist_ok=True)
         return
     for hierarchy in _v1_hierarchies():

@@ -16,10 +16,11 @@ from akeso_lab.certificates import Authority, Subject
 from akeso_lab.control_plane import ControlPlane, issue_kubeconfig
 from akeso_lab.errors import LabError
 from akeso_lab.image import Image, assemble
+from akeso_lab.kubectl import Kubectl
 from akeso_lab.machine import install_packages
 from akeso_lab.namespaces import Namespaces
 from akeso_lab.plan import Plan
-from akeso_lab.processes import Process, Supervisor
+from akeso_lab.processes import Process, Supervisor, local_environment
 
 Report = Callable[[str], None]
 START_SECONDS = 90
@@ -125,10 +126,8 @@ class Node:
         return True
 
     def _kubectl(self, *arguments: str, stdin: str | None = None) -> str:
-        command = [str(self.plan.bin / "kubectl"), f"--kubeconfig={self.plan.admin_kubeconfig}"]
-        done = subprocess.run(
-            [*command, *arguments], input=stdin, capture_output=True, text=True, check=False
+        plan = self.plan
+        kubectl = Kubectl(
+            plan.bin / "kubectl", plan.admin_kubeconfig, plan.state, local_environment()
         )
-        if done.returncode != 0:
-            raise LabError("kubectl", done.stderr.strip(), f"see {self.plan.state / 'logs'}")
-        return done.stdout
+        return kubectl.run(*arguments, stdin=stdin)

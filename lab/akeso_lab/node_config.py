@@ -76,7 +76,6 @@ def _cni(plan: Plan) -> dict[str, Any]:
 
 def write_kubelet(plan: Plan) -> None:
     folder, certificates = _folder(plan), plan.certificates
-    (folder / "resolv.conf").write_text("")
     configuration = {
         "apiVersion": "kubelet.config.k8s.io/v1beta1",
         "kind": "KubeletConfiguration",

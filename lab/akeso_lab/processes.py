@@ -20,6 +20,11 @@ from akeso_lab.errors import LabError
 OWNER = "AKESO_LAB_OWNER"
 
 
+def local_environment() -> dict[str, str]:
+    """Ours without proxies: all that a part talks to is on this machine."""
+    return {key: text for key, text in os.environ.items() if not key.lower().endswith("_proxy")}
+
+
 @dataclass(frozen=True)
 class Process:
     """A started part. ``started`` is the kernel's start time: it tells a reused pid apart."""
@@ -62,7 +67,7 @@ class Supervisor:
                 stderr=subprocess.STDOUT,
                 start_new_session=True,
                 cwd=self.state,
-                env=os.environ | {OWNER: str(self.state)},
+                env=local_environment() | {OWNER: str(self.state)},
             )
         # The child outlives us on purpose; without this its Popen object warns when collected.
         popen.returncode = 0

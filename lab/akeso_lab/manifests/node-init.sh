@@ -18,6 +18,12 @@ for folder in /run /var/lib /var/log; do
 	esac
 done
 
+# There is no registry and nothing else to ask outside: looking up a name fails at once.
+: >"$state/node/resolv.conf"
+if [ -f /etc/resolv.conf ]; then
+	mount --bind "$state/node/resolv.conf" /etc/resolv.conf
+fi
+
 # The kubelet sets these for the whole machine; it gets copies instead.
 mkdir -p "$state/node/sysctl"
 for name in vm/overcommit_memory vm/panic_on_oom kernel/panic kernel/panic_on_oops \

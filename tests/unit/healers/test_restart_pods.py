@@ -99,6 +99,7 @@ def test_the_undo_of_a_surge_that_never_became_ready_ends() -> None:
     world = Simulator(seen, "akeso-heal", broken=["v1"])
     with pytest.raises(AssertionError, match="1 other ready pods before web-0 goes"):
         carry_out(made.actions, world)
+    assert made.undo[0].waits_for(replace(world.seen, pods=())) is None
     carry_out(made.undo, world)
     world.settle()
     assert world.seen.pods == seen.pods and world.seen.replicas == 1 and world.fewest == 1

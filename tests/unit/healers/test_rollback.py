@@ -28,6 +28,11 @@ def test_the_newest_healthy_revision_that_still_exists_is_put_back() -> None:
     assert made.summary == "put revision v0 back in place of v2"
 
 
+def test_no_plan_goes_back_to_the_revision_that_fails() -> None:
+    made = HEALER.plan(FAILING, ROLLOUT, replace(CONTEXT, healthy=("v2", "v1")))
+    assert made.actions[0] == SetTemplate("v2", "v1")
+
+
 def test_an_ordered_stateful_set_would_wait_for_ever_for_its_broken_pod() -> None:
     world = Simulator(ORDERED, "akeso-heal", broken=["v2"])
     carry_out([SetTemplate("v2", "v1")], world)

@@ -98,7 +98,7 @@ def denied(verdict: Verdict, reason: str, *words: str) -> bool:
 
 # What hypothesis may make of a case: every field, odd numbers included.
 
-steady = settings(deadline=None)  # a busy machine is no counter-example
+steady = settings(deadline=None, max_examples=60)  # a busy machine is no counter-example
 
 _moments = st.one_of(
     st.floats(NOW - 100_000, NOW + 100_000), st.floats(allow_nan=True, allow_infinity=True)

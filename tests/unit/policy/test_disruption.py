@@ -40,6 +40,8 @@ def test_a_budget_at_zero_is_no_reason_against_a_surge_but_against_the_eviction_
 
 def test_two_budgets_on_one_pod_are_refused_before_the_api_server_fails() -> None:
     both = (DisruptionBudget("a", 1), DisruptionBudget("b", 1))
+    surge = case(deployment(1, budgets=both), *SURGE, action=SURGE[0])
+    assert denied(disruption_budget(surge), "OverlappingBudgets")
     assert denied(disruption_budget(case(deployment(budgets=both))), "OverlappingBudgets", "a, b")
 
 
@@ -81,8 +83,9 @@ def test_a_surge_counts_for_the_plan_and_only_ready_pods_count_at_the_write() ->
 def test_the_plan_is_judged_by_its_first_pod_that_is_still_there() -> None:
     pods = (pod("web-0", deleting=True), pod("web-1", ready=False), pod("web-2"), pod("web-3"))
     evictions = [EvictPod(p.ref, 3) for p in pods[:3]]
-    seen = deployment(3, pods=pods)
+    seen = deployment(3, pods=pods, budgets=NONE_ALLOWED)
     assert min_available(case(seen, *evictions, min_available=2)).allowed
+    assert disruption_budget(case(seen, *evictions)).allowed
 
 
 @pytest.mark.parametrize(("ready", "allowed"), [(False, True), (True, False)])

@@ -43,6 +43,11 @@ def test_a_healing_just_started_in_this_cycle_counts() -> None:
     assert not policy_budget(case(past=(started,), max_healings_per_hour=1)).allowed
 
 
+def test_a_healing_from_an_unknown_time_counts() -> None:
+    unknown = past(ago=float("nan"))
+    assert not policy_budget(case(past=(unknown,), max_healings_per_hour=1)).allowed
+
+
 def test_a_budget_of_zero_never_has_room() -> None:
     verdict = policy_budget(case(max_healings_per_hour=0))
     assert denied(verdict, "PolicyBudget", "0 of 0 healings") and verdict.retry_after is None

@@ -20,37 +20,40 @@ class Settings(BaseSettings):
     model_config = SettingsConfigDict(env_prefix="AKESO_", frozen=True, extra="ignore")
 
     namespace: str = Field(
-        "akeso", description="Akeso's own namespace: its Lease and HealingControl live here."
+        default="akeso",
+        description="Akeso's own namespace: its Lease and HealingControl live here.",
     )
     watch_namespace: str | None = Field(
-        None, description="Watch this one namespace only; unset: the whole cluster."
+        default=None, description="Watch this one namespace only; unset: the whole cluster."
     )
     kubeconfig: str | None = Field(
-        None, description="Path of a kubeconfig; unset: in-cluster, then the usual KUBECONFIG."
+        default=None,
+        description="Path of a kubeconfig; unset: in-cluster, then the usual KUBECONFIG.",
     )
     identity: str | None = Field(
-        None, description="Holder of the Lease; unset: pod or host name with the process id."
+        default=None,
+        description="Holder of the Lease; unset: pod or host name with the process id.",
     )
     prometheus_url: str | None = Field(
-        None, description="Base URL of Prometheus; unset: metrics.k8s.io serves memory."
+        default=None, description="Base URL of Prometheus; unset: metrics.k8s.io serves memory."
     )
     prometheus_timeout_seconds: Seconds = Field(
-        10.0, description="A query that takes longer counts as Prometheus being down."
+        default=10.0, description="A query that takes longer counts as Prometheus being down."
     )
     scrape_interval_seconds: Seconds = Field(
-        15.0,
+        default=15.0,
         description="How often the metrics source takes samples. Three missed samples are stale.",
     )
     cycle_seconds: Seconds | None = Field(
-        None, description="Length of one cycle; unset: the scrape interval."
+        default=None, description="Length of one cycle; unset: the scrape interval."
     )
     memory_metric: str = Field(
-        "container_memory_working_set_bytes",
+        default="container_memory_working_set_bytes",
         pattern=r"^[a-zA-Z_:][a-zA-Z0-9_:]*$",
         description="Working set per container; labels namespace, pod, container.",
     )
     metric_matchers: str = Field(
-        "",
+        default="",
         description='Extra PromQL matchers for built-in queries, e.g. `job="kubelet"` where two '
         "endpoints export the same working set.",
     )
@@ -61,55 +64,70 @@ class Settings(BaseSettings):
         "its signal names no query. No data: only pod states count.",
     )
     error_ratio: float = Field(
-        0.05, gt=0, le=1, description="Above this share of failed requests a new pod is erroring."
+        default=0.05,
+        gt=0,
+        le=1,
+        description="Above this share of failed requests a new pod is erroring.",
     )
     rollout_unready_seconds: Seconds = Field(
-        30.0,
+        default=30.0,
         description="A new pod may be unready this long (plus its readiness probe's own delay) "
         "before it counts as failing.",
     )
     rollout_blame_seconds: Seconds = Field(
-        1_800.0,
+        default=1_800.0,
         description="A rollout older than this is not blamed for a failure; well above usual "
         "rollout times, well below the time to the next outage of something else.",
     )
     pod_blame_seconds: Seconds = Field(
-        180.0,
+        default=180.0,
         description="A pod of the new revision that worked this long before it began to fail "
         "does not speak against the revision.",
     )
     revision_healthy_seconds: Seconds = Field(
-        300.0,
+        default=300.0,
         description="A revision whose pods were all ready and not erroring this long is "
         "remembered as healthy: Rollback returns only to such revisions.",
     )
     action_seconds: Seconds = Field(
-        60.0, description="How long a healing usually takes; an alarm must come earlier than that."
+        default=60.0,
+        description="How long a healing usually takes; an alarm must come earlier than that.",
     )
     failures_per_day: int = Field(
-        3, ge=1, description="A healer that failed this often on a target in 24 h is not retried."
+        default=3,
+        ge=1,
+        description="A healer that failed this often on a target in 24 h is not retried.",
     )
     recurrences_per_day: int = Field(
-        3, ge=1, description="From this many healings of one problem in 24 h a person is asked too."
+        default=3,
+        ge=1,
+        description="From this many healings of one problem in 24 h a person is asked too.",
     )
     default_rung_timeout_seconds: Seconds = Field(
-        600.0, description="For rungs of a built-in signal's default ladder."
+        default=600.0, description="For rungs of a built-in signal's default ladder."
     )
     keep_finished: int = Field(
-        200,
+        default=200,
         ge=10,
         description="Finished Healings kept per namespace; older ones are pruned, but "
         "never within 24 h, which guards still need.",
     )
     lease_seconds: Seconds = Field(
-        15.0, description="Leadership is lost this long after a renewal."
+        default=15.0, description="Leadership is lost this long after a renewal."
     )
-    lease_renew_seconds: Seconds = Field(5.0, description="Renewal interval of the Lease.")
-    listen_host: str = Field("0.0.0.0", description="Address of the health and metrics endpoints.")
+    lease_renew_seconds: Seconds = Field(default=5.0, description="Renewal interval of the Lease.")
+    listen_host: str = Field(
+        default="0.0.0.0", description="Address of the health and metrics endpoints."
+    )
     listen_port: int = Field(
-        8080, ge=0, le=65535, description="Port of /healthz, /readyz and /metrics; 0: any free one."
+        default=8080,
+        ge=0,
+        le=65535,
+        description="Port of /healthz, /readyz and /metrics; 0: any free one.",
     )
-    log_level: str = Field("INFO", pattern="^(DEBUG|INFO|WARNING|ERROR)$", description="Log level.")
+    log_level: str = Field(
+        default="INFO", pattern="^(DEBUG|INFO|WARNING|ERROR)$", description="Log level."
+    )
 
     @property
     def cycle(self) -> float:

@@ -5,10 +5,12 @@ from __future__ import annotations
 import asyncio
 import logging
 import os
+import signal
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 
 import kopf
 from prometheus_client import CollectorRegistry
@@ -21,7 +23,11 @@ from akeso.clients.endpoints import Endpoints, serve
 from akeso.clients.kubernetes.cluster import KubernetesCluster
 from akeso.clients.kubernetes.connection import ApiServer, connect, credentials
 from akeso.clients.kubernetes.events import EventNotifier
-from akeso.clients.kubernetes.lease import Leadership
+from akeso.clients.kubernetes.lease import COORDINATION, Leadership
+from akeso.clients.kubernetes.lease import NAME as LEASE_NAME
+from akeso.clients.kubernetes.paths import collection
+from akeso.clients.kubernetes.raw import part, text
+from akeso.clients.kubernetes.reflector import Reflector, Source
 from akeso.clients.metrics_api import MetricsApiSource
 from akeso.clients.prometheus import PrometheusSource
 from akeso.clients.records import KubernetesRecords
@@ -47,6 +53,10 @@ log = logging.getLogger(__name__)
 
 READY_SECONDS = 60.0  # how long a one-off view waits for its lists
 LONGEST_PAUSE = 30.0
+# The leader renews its Lease every few seconds and bookmarks come once a minute: a watch that is
+# silent for longer than this is dead.
+SILENT_SECONDS = 150.0
+STUCK_SECONDS = 120.0
 
 
 def healers(settings: Settings) -> tuple[RestartPods, Rollback]:
@@ -93,6 +103,8 @@ class Operator:
         )
         self.source = metric_source(api, settings)
         self.loop = self._loop()
+        self.heartbeat = Reflector(api, self.clock, _lease_source(settings))
+        self.working_since: float | None = None
         self.watching = asyncio.Event()
         self._stop = asyncio.Event()
 
@@ -131,34 +143,39 @@ class Operator:
         tasks = [
             asyncio.create_task(self._watch(), name="watch of Akeso's own kinds"),
             asyncio.create_task(self.cluster.run(), name="informers"),
+            asyncio.create_task(self.heartbeat.run(), name="heartbeat"),
             asyncio.create_task(self._lead(), name="leadership"),
         ]
+        stopped = asyncio.create_task(self._stop.wait(), name="signals")
+        for number in (signal.SIGTERM, signal.SIGINT):
+            asyncio.get_running_loop().add_signal_handler(number, self._stop.set)
         try:
-            done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+            done, _ = await asyncio.wait({*tasks, stopped}, return_when=asyncio.FIRST_COMPLETED)
             return self._verdict(done)
         finally:
             self._stop.set()
-            for task in tasks:
+            for task in (*tasks, stopped):
                 task.cancel()
-            await asyncio.gather(*tasks, return_exceptions=True)
+            await asyncio.gather(*tasks, stopped, return_exceptions=True)
             await self.leadership.release()
             await runner.cleanup()
             if isinstance(self.source, PrometheusSource):
                 await self.source.close()
 
-    def _verdict(self, done: set[asyncio.Task[None]]) -> int:
+    def _verdict(self, done: set[asyncio.Task[Any]]) -> int:
         for task in done:
-            error = task.exception()
-            if error is not None:
-                log.error(
-                    "The %s ended: %s; the process ends and starts anew.", task.get_name(), error
-                )
-                return 1
-        log.info("Told to stop.")
-        return 0
+            if task.get_name() == "signals":
+                log.info("Told to stop.")
+                return 0
+            log.error(
+                "The %s ended: %s. The process ends; state is in the resources.",
+                task.get_name(),
+                task.exception(),
+            )
+        return 1
 
     async def _watch(self) -> None:
-        """Returns when a signal tells to stop, raises when the watch is beyond repair."""
+        """Returns or raises only when the watch is beyond repair."""
         namespaces = (
             (self.settings.watch_namespace, self.settings.namespace)
             if self.settings.watch_namespace
@@ -169,7 +186,6 @@ class Operator:
             self._kopf_login,
             tuple(dict.fromkeys(namespaces)),
             self.watching,
-            self._stop,
         )
 
     async def _kopf_login(self) -> kopf.ConnectionInfo:
@@ -207,16 +223,40 @@ class Operator:
         while not self.cluster.ready:
             await self.clock.sleep(0.1)
         await self.watching.wait()
+        self.working_since = self.clock.now()
         log.info("Watching; cycles of %g s.", self.settings.cycle)
         await self.loop.run()
 
     async def _live(self) -> str | None:
-        return None
+        """What only a restart helps against. An outage of the API server is not one of them."""
+        now = self.clock.now()
+        if self.working_since is not None:
+            last = max(self.working_since, self.loop.ended_at)
+            if now - last > max(STUCK_SECONDS, 10 * self.settings.cycle):
+                return f"no cycle has ended for {now - last:.0f} s"
+        silent = now - self.heartbeat.heard_at
+        if not self.heartbeat.synced.is_set() or silent < SILENT_SECONDS:
+            return None
+        try:
+            await self.api.get(self.heartbeat.source.path, timeout=5.0)
+        except AkesoError:
+            return None  # the API server is the one that is gone
+        return f"the watch of the Lease is silent for {silent:.0f} s while the API server answers"
 
     async def _ready(self) -> str | None:
         if not self.cluster.ready:
             return f"not listed yet: {'; '.join(self.cluster.problems()) or 'in progress'}"
         return None if self.watching.is_set() else "not watching Akeso's own kinds yet"
+
+
+def _lease_source(settings: Settings) -> Source[str]:
+    """Our own Lease, seen through a watch of its own."""
+    return Source(
+        "leases",
+        collection(COORDINATION, "leases", settings.namespace),
+        lambda raw: text(part(raw, "spec"), "renewTime"),
+        query={"fieldSelector": f"metadata.name={LEASE_NAME}"},
+    )
 
 
 async def retried(call: Callable[[], Awaitable[None]], clock: Clock) -> None:

@@ -44,6 +44,7 @@ class Loop:
         self._metrics = metrics
         self._clock = clock
         self._settings = settings
+        self.ended_at = 0.0  # when the last cycle ended, Unix seconds
 
     async def run(self) -> None:
         """Cycles for ever, each `settings.cycle` seconds after the last one began."""
@@ -52,7 +53,8 @@ class Loop:
             await self.cycle()
             took = self._clock.now() - began
             self._metrics.cycle_seconds.observe(took)
-            self._metrics.last_cycle.set(self._clock.now())
+            self.ended_at = self._clock.now()
+            self._metrics.last_cycle.set(self.ended_at)
             await self._clock.sleep(max(0.1, self._settings.cycle - took))
 
     async def cycle(self) -> None:

@@ -6,7 +6,10 @@ A watch that breaks beyond repair ends the process (crash-only): state is in the
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Mapping
+import contextlib
+import logging
+import threading
+from collections.abc import Awaitable, Callable, Coroutine, Mapping
 from typing import Any
 
 import kopf
@@ -57,11 +60,39 @@ async def watch(
     login: Callable[[], Awaitable[kopf.ConnectionInfo]],
     namespaces: tuple[str, ...],
     ready: asyncio.Event,
-    stop: asyncio.Event,
 ) -> None:
-    """Watches until `stop`; returns or raises earlier only when the watch is beyond repair."""
-    registry = registry_for(seen)
+    """Watches until cancelled; returns or raises earlier only when the watch is beyond repair.
+
+    kopf gets a thread and an event loop of its own: it takes over the signals of the main thread,
+    and on its way out it cancels every task it does not know, the engine's own among them.
+    """
+    loop = asyncio.get_running_loop()
+    ended: asyncio.Future[None] = loop.create_future()
+    stop = threading.Event()
+
+    def tell(plural: str, event: str | None, raw: dict[str, Any]) -> None:
+        loop.call_soon_threadsafe(seen, plural, event, raw)
+
+    registry = registry_for(tell)
     kopf.on.login(registry=registry, id="login", retries=3)(_login(login))
+    on_ready = _Ready(loop, ready)
+    operating = _operate(registry, namespaces, on_ready, stop)
+    thread = threading.Thread(target=_run, args=(operating, loop, ended), name="kopf", daemon=True)
+    # It warns that it can't have the signals; that is what the thread is for.
+    logging.getLogger("kopf._core.reactor.running").setLevel(logging.ERROR)
+    thread.start()
+    try:
+        await ended
+    finally:
+        stop.set()
+
+
+async def _operate(
+    registry: kopf.OperatorRegistry,
+    namespaces: tuple[str, ...],
+    ready: threading.Event,
+    stop: threading.Event,
+) -> None:
     await kopf.operator(
         registry=registry,
         settings=settings_for(),
@@ -71,6 +102,43 @@ async def watch(
         ready_flag=ready,
         stop_flag=stop,
     )
+
+
+def _run(
+    operating: Coroutine[Any, Any, None],
+    loop: asyncio.AbstractEventLoop,
+    ended: asyncio.Future[None],
+) -> None:
+    """The thread: whatever ends kopf is handed to whoever awaits `ended`."""
+
+    def end(error: Exception | None) -> None:
+        if ended.done():
+            return
+        if error is None:
+            ended.set_result(None)
+        else:
+            ended.set_exception(error)
+
+    error: Exception | None = None
+    try:
+        asyncio.run(operating)
+    except Exception as e:  # noqa: BLE001  the boundary of kopf's thread; raised again in `watch`
+        error = e
+    with contextlib.suppress(RuntimeError):  # the main loop is closed: nobody asks any more
+        loop.call_soon_threadsafe(end, error)
+
+
+class _Ready(threading.Event):
+    """Passes kopf's readiness on to the event loop of the engine."""
+
+    def __init__(self, loop: asyncio.AbstractEventLoop, ready: asyncio.Event) -> None:
+        super().__init__()
+        self._loop = loop
+        self._ready = ready
+
+    def set(self) -> None:
+        super().set()
+        self._loop.call_soon_threadsafe(self._ready.set)
 
 
 def _login(login: Callable[[], Awaitable[kopf.ConnectionInfo]]) -> Callable[..., Any]:

@@ -56,6 +56,8 @@ class RestartPods:
     def plan(self, finding: Finding, seen: Snapshot, context: HealerContext) -> Plan:
         """Evictions in the finding's order, around them a surge for the only pod."""
         pods = _still_there(finding, seen)
+        if not pods:
+            raise ValueError(f"no pod of {seen.ref} is left: ask diagnose() before plan()")
         surge = (
             seen.ref.kind is Kind.DEPLOYMENT and seen.replicas == 1 and context.min_available >= 1
         )
@@ -71,8 +73,8 @@ class RestartPods:
             target=seen.ref,
             effect=self.effect,
             actions=before + evictions + after,
-            # Without settling: an undo must end even where no pod becomes ready, and a controller that
-            # scales down takes pods that are not ready first.
+            # Without settling: an undo must end even where no pod becomes ready, and a controller
+            # that scales down takes pods that are not ready first.
             undo=(Scale(2, 1, restore=True, settle=False), release) if surge else (),
             summary=_summary(pods, surge),
             blast_radius=len(pods),

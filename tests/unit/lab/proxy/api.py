@@ -3,11 +3,11 @@
 import asyncio
 import json
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
-from aiohttp import web
+from aiohttp import ClientResponse, web
 
 PODS = "/api/v1/namespaces/shop/pods"
 
@@ -17,6 +17,19 @@ def event(kind: str, name: str, version: int, namespace: str = "shop") -> bytes:
     metadata = {"name": name, "namespace": namespace, "resourceVersion": str(version)}
     body = {"type": kind, "object": {"kind": "Pod", "apiVersion": "v1", "metadata": metadata}}
     return json.dumps(body, separators=(",", ":")).encode() + b"\n"
+
+
+async def status_of(asking: AbstractAsyncContextManager[ClientResponse]) -> int:
+    """Ask, read the answer to its end and let go of the connection; the status."""
+    async with asking as answer:
+        await answer.read()
+        return answer.status
+
+
+async def body_of(asking: AbstractAsyncContextManager[ClientResponse]) -> bytes:
+    """Ask, read the answer to its end and let go of the connection; the body."""
+    async with asking as answer:
+        return await answer.read()
 
 
 @dataclass
@@ -53,6 +66,11 @@ class FakeApi:
     async def watched(self, count: int = 1) -> None:
         """Wait until that many watches are open."""
         while len(self.watchers) < count:
+            await asyncio.sleep(0.001)
+
+    async def asked(self) -> None:
+        """Wait until a request is here."""
+        while not self.seen:
             await asyncio.sleep(0.001)
 
     async def handle(self, request: web.BaseRequest) -> web.StreamResponse:

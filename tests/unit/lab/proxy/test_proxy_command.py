@@ -23,7 +23,7 @@ from akeso_lab.proxy import (
     proxy_main,
 )
 from akeso_lab.proxy.spec import BY_NAME, parse_fault
-from unit.lab.proxy.api import PODS
+from unit.lab.proxy.api import PODS, status_of
 
 
 @pytest.mark.parametrize(
@@ -97,12 +97,12 @@ async def test_the_command_serves_until_it_is_told_to_stop(tmp_path: Path, upstr
     address = json.loads(out.read_text())["clusters"][0]["cluster"]["server"]
     async with aiohttp.ClientSession(address) as client:
         with pytest.raises(aiohttp.ClientConnectionError):
-            await client.post(PODS)
+            await status_of(client.post(PODS))
         assert b"crash at write 1" in await process.stdout.readline()
         process.send_signal(signal.SIGHUP)
         while True:
             try:
-                assert (await client.post(PODS)).status == 200
+                assert await status_of(client.post(PODS)) == 200
                 break
             except aiohttp.ClientConnectionError:
                 await asyncio.sleep(0.01)

@@ -8,7 +8,7 @@ import aiohttp
 import pytest
 
 from akeso_lab.proxy import Crash, Delay, FaultProxy, Match, RequestRecord
-from unit.lab.proxy.api import PODS, FakeApi, serving
+from unit.lab.proxy.api import PODS, FakeApi, serving, status_of
 
 LEASE = "/apis/coordination.k8s.io/v1/namespaces/shop/leases/akeso"
 WRITES = 4
@@ -20,9 +20,9 @@ async def act(client: Client) -> int:
     done = 0
     try:
         for number in range(WRITES):
-            await client.get(PODS)
-            await client.put(LEASE)
-            await client.post(f"{PODS}/{number}/eviction")
+            await status_of(client.get(PODS))
+            await status_of(client.put(LEASE))
+            await status_of(client.post(f"{PODS}/{number}/eviction"))
             done += 1
     except aiohttp.ClientError:
         pass
@@ -68,7 +68,7 @@ async def test_the_count_is_exact_among_writes_that_race(
     api.commit_delay = 0.02
     assert when in {"before", "committed", "answered"}
     proxy.add(Crash(write=3, when=when))  # type: ignore[arg-type]
-    racing = [client.post(f"{PODS}/{number}") for number in range(10)]
+    racing = [status_of(client.post(f"{PODS}/{number}")) for number in range(10)]
     answers = await asyncio.gather(*racing, return_exceptions=True)
     await proxy.crashed.wait()
     assert len(api.commits) == left
@@ -83,32 +83,32 @@ async def test_after_a_crash_everything_is_cut_and_refused_until_reset(
     proxy.add(Crash(write=1))
     async with client.get(PODS + "?watch=true") as watch:
         with pytest.raises(aiohttp.ClientError):
-            await client.post(PODS)
+            await status_of(client.post(PODS))
         with pytest.raises(aiohttp.ClientPayloadError):
             await watch.read()
     for attempt in (client.get(PODS), client.post(PODS), client.put(LEASE)):
         with pytest.raises(aiohttp.ClientError):
-            await attempt
+            await status_of(attempt)
     assert api.commits == []
     proxy.reset()
     assert not proxy.crashed.is_set()
-    assert (await client.post(PODS)).status == 200
+    assert await status_of(client.post(PODS)) == 200
 
 
 async def test_a_request_that_was_held_during_the_crash_is_not_sent_after_reset(
     api: FakeApi, proxy: FaultProxy, client: Client
 ) -> None:
     proxy.add(Crash(write=2))
-    proxy.add(Delay(seconds=0.05, match=Match(path="/slow$")))
-    slow = asyncio.create_task(client.post(PODS + "/slow").__aenter__())
-    await asyncio.sleep(0.01)
+    delay = proxy.add(Delay(seconds=0.2, match=Match(path="/slow$")))
+    slow = asyncio.create_task(status_of(client.post(PODS + "/slow")))
+    await delay.happened.wait()
     with pytest.raises(aiohttp.ClientError):
-        await client.post(PODS)
+        await status_of(client.post(PODS))
     await proxy.crashed.wait()
     proxy.reset()
     with pytest.raises(aiohttp.ClientError):
         await slow
-    await asyncio.sleep(0.06)
+    await asyncio.sleep(0.25)
     assert api.commits == []
 
 
@@ -117,8 +117,9 @@ async def test_the_crash_comes_even_if_the_client_leaves_before_the_commit(
 ) -> None:
     api.commit_delay = 0.05
     proxy.add(Crash(write=1, when="committed"))
-    with pytest.raises(TimeoutError):
-        await client.post(PODS, timeout=aiohttp.ClientTimeout(total=0.02))
+    asking = asyncio.create_task(status_of(client.post(PODS)))
+    await api.asked()
+    asking.cancel()
     await proxy.crashed.wait()
     assert len(proxy.committed) == 1
 
@@ -162,7 +163,7 @@ async def test_a_client_that_repeats_writes_by_itself_does_not_get_past_the_cras
 ) -> None:
     proxy.add(Crash(write=2, when="committed"))
     async with aiohttp.ClientSession(proxy.url) as plain:
-        await plain.put(PODS + "/web")
+        await status_of(plain.put(PODS + "/web"))
         with pytest.raises(aiohttp.ClientConnectionError):
-            await plain.put(PODS + "/web")
+            await status_of(plain.put(PODS + "/web"))
     assert len(api.commits) == len(proxy.committed) == 2

@@ -1,5 +1,6 @@
 """Each fault around a request does exactly what its name says, and to no other request."""
 
+import asyncio
 import json
 import time
 
@@ -17,24 +18,33 @@ from akeso_lab.proxy import (
     Swallow,
     WatchError,
 )
-from unit.lab.proxy.api import PODS, FakeApi, event
+from unit.lab.proxy.api import PODS, FakeApi, body_of, event, status_of
 
 Client = aiohttp.ClientSession
 LEASE = "/apis/coordination.k8s.io/v1/namespaces/shop/leases/akeso"
 
 
-@pytest.mark.parametrize("before", ["request", "response"])
-async def test_a_delay_holds_the_request_on_the_chosen_side_of_the_upstream(
-    api: FakeApi, proxy: FaultProxy, client: Client, before: str
+async def test_a_delay_before_the_request_holds_it_back_from_the_upstream(
+    api: FakeApi, proxy: FaultProxy, client: Client
 ) -> None:
-    proxy.add(Delay(seconds=0.1, before="request" if before == "request" else "response"))
+    fault = proxy.add(Delay(seconds=0.1))
     started = time.monotonic()
-    with pytest.raises(TimeoutError):
-        await client.get(PODS, timeout=aiohttp.ClientTimeout(total=0.05))
-    assert len(api.seen) == (0 if before == "request" else 1)
-    async with client.get(PODS) as answer:
-        assert answer.status == 200
-    assert time.monotonic() - started >= 0.15
+    asking = asyncio.create_task(status_of(client.get(PODS)))
+    await fault.happened.wait()
+    assert api.seen == []
+    assert await asking == 200
+    assert time.monotonic() - started >= 0.1
+
+
+async def test_a_delay_before_the_response_holds_back_what_the_upstream_has_answered(
+    api: FakeApi, proxy: FaultProxy, client: Client
+) -> None:
+    proxy.add(Delay(seconds=0.1, before="response"))
+    asking = asyncio.create_task(status_of(client.get(PODS)))
+    await api.asked()
+    answered = time.monotonic()
+    assert await asking == 200
+    assert time.monotonic() - answered >= 0.09
 
 
 async def test_a_cut_before_forwarding_never_reaches_the_upstream(
@@ -42,7 +52,7 @@ async def test_a_cut_before_forwarding_never_reaches_the_upstream(
 ) -> None:
     proxy.add(Cut())
     with pytest.raises(aiohttp.ClientError):
-        await client.post(PODS)
+        await status_of(client.post(PODS))
     assert api.seen == []
     assert (proxy.requests[0].forwarded, proxy.requests[0].status) == (False, None)
 
@@ -77,7 +87,7 @@ async def test_a_swallowed_request_is_neither_forwarded_nor_answered(
 ) -> None:
     proxy.add(Swallow())
     with pytest.raises(TimeoutError):
-        await client.put(PODS + "/web", timeout=aiohttp.ClientTimeout(total=0.05))
+        await status_of(client.put(PODS + "/web", timeout=aiohttp.ClientTimeout(total=0.05)))
     assert api.commits == []
 
 
@@ -85,9 +95,9 @@ async def test_a_lost_response_was_committed_although_the_client_sees_a_closed_c
     api: FakeApi, proxy: FaultProxy, client: Client
 ) -> None:
     fault = proxy.add(LoseResponse(match=Match(verbs="write", nth=2)))
-    await client.put(PODS + "/web")
+    await status_of(client.put(PODS + "/web"))
     with pytest.raises(aiohttp.ClientError):
-        await client.put(PODS + "/web")
+        await status_of(client.put(PODS + "/web"))
     assert api.commits == [("PUT", PODS + "/web")] * 2
     assert [(one.upstream_status, one.status) for one in proxy.writes] == [(200, 200), (200, None)]
     assert (fault.seen, fault.applied) == (2, 1)
@@ -96,10 +106,10 @@ async def test_a_lost_response_was_committed_although_the_client_sees_a_closed_c
 async def test_a_mutation_is_sent_upstream_once_even_if_the_upstream_hangs_up(
     api: FakeApi, proxy: FaultProxy, client: Client
 ) -> None:
-    await client.put(PODS + "/web")
+    await status_of(client.put(PODS + "/web"))
     api.hang_up = True
     with pytest.raises(aiohttp.ClientError):
-        await client.put(PODS + "/web")
+        await status_of(client.put(PODS + "/web"))
     assert len(api.commits) == 2
     assert (proxy.writes[1].forwarded, proxy.writes[1].upstream_status) == (True, None)
 
@@ -173,20 +183,20 @@ async def test_faults_strike_in_the_order_in_which_they_were_added(
         assert answer.status == 503
     assert (refusal.applied, lost.seen) == (1, 0)
     with pytest.raises(aiohttp.ClientError):
-        await client.get(PODS)
+        await status_of(client.get(PODS))
     assert [one.faults for one in proxy.requests] == [["Reject"], ["LoseResponse"]]
 
 
 async def test_a_removed_fault_strikes_no_more(proxy: FaultProxy, client: Client) -> None:
     fault = proxy.add(Reject(status=500))
     other = proxy.add(Reject(status=503))
-    assert (await client.get(PODS)).status == 500
+    assert await status_of(client.get(PODS)) == 500
     assert fault.happened.is_set()
     proxy.remove(fault)
-    assert (await client.get(PODS)).status == 503
+    assert await status_of(client.get(PODS)) == 503
     assert other.applied == 1
     proxy.reset()
-    assert (await client.get(PODS)).status == 200
+    assert await status_of(client.get(PODS)) == 200
 
 
 async def test_the_count_of_a_rule_counts_only_what_the_rule_matches(
@@ -195,8 +205,8 @@ async def test_the_count_of_a_rule_counts_only_what_the_rule_matches(
     proxy.add(Reject(status=500, match=Match(methods="PUT", path="/web$", every=2)))
     statuses: list[int] = []
     for name in ("web", "api", "web", "api", "web", "web"):
-        statuses.append((await client.put(f"{PODS}/{name}")).status)
-        await client.put(LEASE)
+        statuses.append(await status_of(client.put(f"{PODS}/{name}")))
+        await status_of(client.put(LEASE))
     assert statuses == [200, 200, 500, 200, 200, 500]
 
 
@@ -208,9 +218,9 @@ async def test_frozen_reads_stay_as_they_were_while_writes_and_other_reads_go_on
             return str((await answer.json())["metadata"]["resourceVersion"])
 
     assert await version() == "1"
-    await client.post(PODS)
+    await status_of(client.post(PODS))
     frozen = await proxy.freeze(Match(verbs="list", path="/pods$"))
-    await client.post(PODS)
+    await status_of(client.post(PODS))
     assert [await version(), await version()] == ["2", "2"]
     proxy.remove(frozen)
     assert await version() == "3"
@@ -221,9 +231,9 @@ async def test_a_read_that_was_never_seen_freezes_at_its_first_answer(
     proxy: FaultProxy, client: Client
 ) -> None:
     await proxy.freeze()
-    first = await (await client.get(PODS)).read()
-    await client.post(PODS)
-    assert await (await client.get(PODS)).read() == first
+    first = await body_of(client.get(PODS))
+    await status_of(client.post(PODS))
+    assert await body_of(client.get(PODS)) == first
 
 
 async def test_an_aiohttp_client_repeats_a_lost_put_by_itself_but_not_a_second_time(
@@ -231,9 +241,9 @@ async def test_an_aiohttp_client_repeats_a_lost_put_by_itself_but_not_a_second_t
 ) -> None:
     async with aiohttp.ClientSession(proxy.url) as plain:
         fault = proxy.add(LoseResponse(match=Match(nth=1)))
-        assert (await plain.put(PODS + "/web")).status == 200
+        assert await status_of(plain.put(PODS + "/web")) == 200
         assert len(proxy.committed) == 2
         proxy.remove(fault)
         proxy.add(LoseResponse(match=Match(first=2)))
         with pytest.raises(aiohttp.ClientConnectionError):
-            await plain.put(PODS + "/web")
+            await status_of(plain.put(PODS + "/web"))

@@ -11,7 +11,7 @@ from aiohttp import web
 from akeso_lab.certificates import Authority, KeyPair, Subject, write_kubeconfig
 from akeso_lab.errors import LabError
 from akeso_lab.proxy import FaultProxy, Listen, Upstream
-from unit.lab.proxy.api import PODS, FakeApi
+from unit.lab.proxy.api import PODS, FakeApi, status_of
 
 ADDRESSES = ("127.0.0.1", "localhost")
 
@@ -66,8 +66,8 @@ async def test_a_client_certificate_of_a_kubeconfig_is_shown_to_the_server(
             written = yaml.safe_load(proxy.kubeconfig(tmp_path / "out").read_text())
             address = written["clusters"][0]["cluster"]["server"]
             async with aiohttp.ClientSession(address) as client:
-                await client.get(PODS)
-                await client.put(PODS)
+                await status_of(client.get(PODS))
+                await status_of(client.put(PODS))
     finally:
         await runner.cleanup()
     assert users == ["admin", "admin"]
@@ -86,7 +86,7 @@ async def test_the_token_is_added_where_the_client_has_none(
         FaultProxy.for_kubeconfig(source) as proxy,
         aiohttp.ClientSession(proxy.url) as client,
     ):
-        await client.get(PODS, headers=own)
+        await status_of(client.get(PODS, headers=own))
         assert "secret" not in repr(proxy.requests) + repr(proxy.upstream)
     assert api.seen[0].headers["Authorization"] == seen
 
@@ -120,4 +120,4 @@ async def test_the_proxy_can_listen_with_tls(
         written = yaml.safe_load(proxy.kubeconfig(tmp_path / "out").read_text())
         assert "certificate-authority-data" in written["clusters"][0]["cluster"]
         async with aiohttp.ClientSession(proxy.url) as client:
-            assert (await client.get(PODS, ssl=context)).status == 200
+            assert await status_of(client.get(PODS, ssl=context)) == 200

@@ -1,0 +1,83 @@
+# The verbs of this repository; `make help` lists them.
+SHELL := /bin/bash
+.DEFAULT_GOAL := help
+MAKEFLAGS += --no-print-directory
+
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+PY := $(BIN)/python
+STAMP := $(VENV)/.installed
+LAB := PYTHONPATH=lab $(PY) -m akeso_lab
+NAME ?= lab
+TIER ?= node
+export PIP_DISABLE_PIP_VERSION_CHECK := 1
+export PYTHONUNBUFFERED := 1
+
+.PHONY: help
+help: ## this list
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 14
+
+.PHONY: setup
+setup: $(STAMP) ## install what is locked into .venv (done by every verb that needs it)
+
+$(STAMP): requirements.lock pyproject.toml
+	@echo "Installing the locked packages into $(VENV) ..."
+	@test -x $(PY) || $(PYTHON) -m venv $(VENV)
+	@$(PY) -m pip install -q --require-hashes -r requirements.lock
+	@$(PY) -m pip install -q --no-deps --no-build-isolation -e .
+	@touch $@
+
+.PHONY: lock
+lock: setup ## resolve the dependencies anew into requirements.lock
+	$(BIN)/uv pip compile -q --upgrade --python-version 3.11 --generate-hashes --no-header \
+	  --no-emit-index-url pyproject.toml --group dev -o requirements.lock
+
+.PHONY: demo
+demo: setup ## the story on a real node, under 6 minutes once the parts are built
+	@$(LAB) up --name demo --tier node
+	@code=0; PYTHONPATH=lab $(PY) -m akeso demo --lab demo $(ARGS) || code=$$?; \
+	  $(LAB) down --name demo; exit $$code
+
+.PHONY: lab-up lab-down lab-status
+lab-up: setup ## start a lab [NAME=lab] [TIER=node|control-plane]
+	@$(LAB) up --name $(NAME) --tier $(TIER)
+lab-down: setup ## stop it and leave nothing behind [NAME=lab]
+	@$(LAB) down --name $(NAME)
+lab-status: setup ## how it is [NAME=lab]
+	@$(LAB) status --name $(NAME)
+
+.PHONY: test unit cluster node
+test: setup ## all three tiers: unit, cluster (real API server), node (real kubelet)
+	@tests/run all
+unit: setup ## the unit tier, seconds
+	@tests/run unit
+cluster: setup ## the cluster tier: real API server, kwok nodes
+	@tests/run cluster
+node: setup ## the node tier: real kubelet, root on Linux
+	@tests/run node
+.PHONY: soak
+soak: setup ## an hour of healthy services with noise: nothing may be done
+	@tests/run soak
+
+.PHONY: check
+check: setup verify ## formatting, types, layers, generated files
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/pyright
+	$(BIN)/lint-imports
+
+.PHONY: docs verify
+docs: setup ## regenerate docs/reference
+	@$(PY) docs/generate.py
+verify: setup ## fail where a generated file is not what its source says
+	@$(PY) docs/generate.py --check
+
+.PHONY: bench
+bench: setup ## speed, memory and accuracy, each beside a named alternative
+	@bench/run $(ARGS)
+
+.PHONY: clean
+clean: ## remove what was installed and cached in this folder
+	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache dist

@@ -117,7 +117,7 @@ def namespace(lab: Lab) -> Iterator[str]:
 
 @pytest.fixture
 async def api(lab: Lab) -> AsyncIterator[ApiServer]:
-    server = await connect(Settings(kubeconfig=str(lab.kubeconfig)))
+    server = await connect(Settings.model_validate({"kubeconfig": str(lab.kubeconfig)}))
     yield server
     await server.close()
 
@@ -132,7 +132,7 @@ def deployment(api: ApiServer, lab: Lab, namespace: str) -> Bench:
     return Bench(api, lab, namespace, Kind.DEPLOYMENT)
 
 
-async def test_an_evicted_pod_goes_and_another_comes(deployment: Bench):
+async def test_an_evicted_pod_goes_and_another_comes(deployment: Bench) -> None:
     seen = await deployment.start()
     victim = seen.pods[0].ref
     await deployment.cluster.perform(EvictPod(victim, min_ready=1), seen)
@@ -141,7 +141,7 @@ async def test_an_evicted_pod_goes_and_another_comes(deployment: Bench):
     assert len(after.pods) == 2
 
 
-async def test_an_eviction_of_a_pod_that_was_replaced_harms_nobody(deployment: Bench):
+async def test_an_eviction_of_a_pod_that_was_replaced_harms_nobody(deployment: Bench) -> None:
     seen = await deployment.start()
     pod = seen.pods[0]
     impostor = replace(pod, ref=PodRef(pod.ref.name, OTHER_UID))
@@ -151,13 +151,13 @@ async def test_an_eviction_of_a_pod_that_was_replaced_harms_nobody(deployment: B
     assert (await deployment.seen()).pods == seen.pods
 
 
-async def test_an_eviction_of_a_pod_that_is_gone_says_so(deployment: Bench):
+async def test_an_eviction_of_a_pod_that_is_gone_says_so(deployment: Bench) -> None:
     seen = await deployment.start()
     with pytest.raises(GoneError):
         await deployment.cluster.perform(EvictPod(PodRef("web-x", OTHER_UID), min_ready=1), seen)
 
 
-async def test_a_disruption_budget_blocks_an_eviction_with_its_reason(deployment: Bench):
+async def test_a_disruption_budget_blocks_an_eviction_with_its_reason(deployment: Bench) -> None:
     await deployment.start()
     deployment.lab.kubectl(
         "-n",
@@ -181,7 +181,7 @@ async def test_a_disruption_budget_blocks_an_eviction_with_its_reason(deployment
     assert not any(p.deleting for p in (await deployment.seen()).pods)
 
 
-async def test_two_budgets_over_one_pod_block_too(deployment: Bench):
+async def test_two_budgets_over_one_pod_block_too(deployment: Bench) -> None:
     seen = await deployment.start()
     for name in ("one", "two"):
         deployment.lab.kubectl(
@@ -197,7 +197,7 @@ async def test_two_budgets_over_one_pod_block_too(deployment: Bench):
         await deployment.cluster.perform(EvictPod(seen.pods[0].ref, min_ready=1), seen)
 
 
-async def test_a_pod_is_deleted_only_in_the_version_that_was_seen(deployment: Bench):
+async def test_a_pod_is_deleted_only_in_the_version_that_was_seen(deployment: Bench) -> None:
     seen = await deployment.start()
     pod = seen.pods[0]
     label = [{"op": "add", "path": "/metadata/labels/touched", "value": "yes"}]
@@ -213,7 +213,7 @@ async def test_a_pod_is_deleted_only_in_the_version_that_was_seen(deployment: Be
 @pytest.mark.parametrize("kind", [Kind.DEPLOYMENT, Kind.STATEFUL_SET])
 async def test_scale_sets_replicas_and_is_seen_in_effect(
     api: ApiServer, lab: Lab, namespace: str, kind: Kind
-):
+) -> None:
     bench = Bench(api, lab, namespace, kind)
     seen = await bench.start()
     up = Scale(2, 3)
@@ -221,7 +221,7 @@ async def test_scale_sets_replicas_and_is_seen_in_effect(
     assert up.in_effect(await bench.settled())
 
 
-async def test_a_stale_scale_writes_nothing(deployment: Bench):
+async def test_a_stale_scale_writes_nothing(deployment: Bench) -> None:
     seen = await deployment.start()
     deployment.lab.kubectl("-n", deployment.namespace, "label", "deployment", "web", "touched=yes")
     with pytest.raises(StaleError):
@@ -229,7 +229,7 @@ async def test_a_stale_scale_writes_nothing(deployment: Bench):
     assert (await deployment.seen()).replicas == 2
 
 
-async def test_a_scale_of_a_successor_with_the_same_name_writes_nothing(deployment: Bench):
+async def test_a_scale_of_a_successor_with_the_same_name_writes_nothing(deployment: Bench) -> None:
     seen = await deployment.start()
     mistaken = replace(seen, ref=replace(seen.ref, uid=OTHER_UID))
     with pytest.raises(StaleError):
@@ -237,13 +237,13 @@ async def test_a_scale_of_a_successor_with_the_same_name_writes_nothing(deployme
     assert (await deployment.seen()).replicas == 2
 
 
-async def test_a_daemon_set_cannot_be_scaled(api: ApiServer, lab: Lab, namespace: str):
+async def test_a_daemon_set_cannot_be_scaled(api: ApiServer, lab: Lab, namespace: str) -> None:
     bench = Bench(api, lab, namespace, Kind.DAEMON_SET)
     with pytest.raises(PermanentError, match="no replicas"):
         await bench.cluster.perform(Scale(2, 3), await bench.start())
 
 
-async def test_a_live_read_of_a_successor_with_the_same_name_is_gone(deployment: Bench):
+async def test_a_live_read_of_a_successor_with_the_same_name_is_gone(deployment: Bench) -> None:
     await deployment.start()
     with pytest.raises(GoneError):
         await deployment.cluster.live(replace(deployment.ref, uid=OTHER_UID))
@@ -264,7 +264,7 @@ async def rolled_out(bench: Bench) -> tuple[str, str, Snapshot]:
     return first, seen.update_revision, seen
 
 
-async def test_a_rollback_puts_the_former_template_back_for_every_kind(any_kind: Bench):
+async def test_a_rollback_puts_the_former_template_back_for_every_kind(any_kind: Bench) -> None:
     first, second, seen = await rolled_out(any_kind)
     back = SetTemplate(from_revision=second, to_revision=first)
     assert not back.in_effect(seen)
@@ -279,7 +279,7 @@ async def test_a_rollback_puts_the_former_template_back_for_every_kind(any_kind:
     assert container["env"] == [{"name": "MODE", "value": "blue"}]
 
 
-async def test_a_stale_rollback_writes_nothing(any_kind: Bench):
+async def test_a_stale_rollback_writes_nothing(any_kind: Bench) -> None:
     first, second, seen = await rolled_out(any_kind)
     before = await any_kind.raw()
     back = SetTemplate(from_revision=second, to_revision=first)
@@ -292,13 +292,15 @@ async def test_a_stale_rollback_writes_nothing(any_kind: Bench):
     assert await any_kind.raw() == before
 
 
-async def test_a_fix_that_the_user_pushed_meanwhile_is_not_rolled_back(any_kind: Bench):
+async def test_a_fix_that_the_user_pushed_meanwhile_is_not_rolled_back(any_kind: Bench) -> None:
     first, second, _ = await rolled_out(any_kind)
     any_kind.apply(manifest(any_kind.kind, any_kind.namespace, image="app:3"))
     assert SetTemplate(from_revision=second, to_revision=first).superseded(await any_kind.seen())
 
 
-async def test_after_a_healing_is_released_the_user_applies_without_a_conflict(any_kind: Bench):
+async def test_after_a_healing_is_released_the_user_applies_without_a_conflict(
+    any_kind: Bench,
+) -> None:
     first, second, seen = await rolled_out(any_kind)
     await any_kind.cluster.perform(SetTemplate(from_revision=second, to_revision=first), seen)
     seen = await any_kind.settled()
@@ -324,7 +326,7 @@ async def test_after_a_healing_is_released_the_user_applies_without_a_conflict(a
     assert container["image"] == "app:4"
 
 
-async def test_after_a_rollback_the_next_release_is_what_its_manifest_says(any_kind: Bench):
+async def test_after_a_rollback_the_next_release_is_what_its_manifest_says(any_kind: Bench) -> None:
     first, second, seen = await rolled_out(any_kind)
     await any_kind.cluster.perform(SetTemplate(from_revision=second, to_revision=first), seen)
     seen = await any_kind.settled()
@@ -338,7 +340,7 @@ async def test_after_a_rollback_the_next_release_is_what_its_manifest_says(any_k
     assert "env" not in container
 
 
-async def test_replicas_that_the_user_never_set_survive_the_next_apply(deployment: Bench):
+async def test_replicas_that_the_user_never_set_survive_the_next_apply(deployment: Bench) -> None:
     await deployment.start()
     without = manifest(Kind.DEPLOYMENT, deployment.namespace)
     del without["spec"]["replicas"]
@@ -354,7 +356,7 @@ async def test_replicas_that_the_user_never_set_survive_the_next_apply(deploymen
     assert (await deployment.settled()).replicas == 3
 
 
-async def test_releasing_twice_changes_nothing(deployment: Bench):
+async def test_releasing_twice_changes_nothing(deployment: Bench) -> None:
     seen = await deployment.start()
     before = await deployment.raw()
     await deployment.cluster.perform(ReleaseOwnership("akeso"), seen)
@@ -363,9 +365,10 @@ async def test_releasing_twice_changes_nothing(deployment: Bench):
 
 async def test_what_is_forbidden_names_the_verb_the_resource_and_the_remedy(
     deployment: Bench, lab: Lab
-):
+) -> None:
     seen = await deployment.start()
-    weak = await connect(Settings(kubeconfig=str(lab.user_kubeconfig("nobody-in-particular"))))
+    nobody = lab.user_kubeconfig("nobody-in-particular")
+    weak = await connect(Settings.model_validate({"kubeconfig": str(nobody)}))
     try:
         with pytest.raises(PermanentError, match=r"may not patch deployments/scale .*Grant it"):
             await KubernetesCluster(weak, SystemClock()).perform(Scale(2, 3), seen)
@@ -373,7 +376,7 @@ async def test_what_is_forbidden_names_the_verb_the_resource_and_the_remedy(
         await weak.close()
 
 
-async def test_without_leadership_nothing_is_written(deployment: Bench):
+async def test_without_leadership_nothing_is_written(deployment: Bench) -> None:
     seen = await deployment.start()
     fenced = KubernetesCluster(deployment.api, SystemClock(), fence=lambda: False)
     with pytest.raises(StaleError, match="leadership"):

@@ -5,23 +5,23 @@ from __future__ import annotations
 import asyncio
 import json
 import logging
-import os
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Generator, Mapping
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass
-from importlib import metadata
+from functools import partial
 from typing import Any, cast
 
 import aiohttp
-import yaml
-from kubernetes.aio import config as kube_config
 from kubernetes.aio.client.api_client import ApiClient
-from kubernetes.aio.client.configuration import Configuration
+from kubernetes.aio.config import ConfigException
 
+from akeso.clients.kubernetes.login import credentials, log_in
 from akeso.clients.kubernetes.raw import Json, part, parts, text
 from akeso.clients.kubernetes.responses import MERGE_PATCH, Request, refusal
-from akeso.errors import PermanentError, StaleError, TransientError
+from akeso.errors import StaleError, TransientError
 from akeso.settings import Settings
+
+__all__ = ["PAGE", "ApiServer", "Page", "connect", "credentials"]
 
 log = logging.getLogger(__name__)
 
@@ -46,71 +46,8 @@ class Page:
 async def connect(settings: Settings) -> ApiServer:
     """A connection with the credentials that the settings name; sends nothing yet."""
 
-    async def login() -> ApiClient:
-        return await _login(settings)
-
+    login = partial(log_in, settings)
     return ApiServer(await login(), login)
-
-
-@dataclass(frozen=True, slots=True)
-class Credentials:
-    """Who we are, for a client of its own (kopf's). Paths are of files, `token` is a secret."""
-
-    server: str
-    ca_path: str | None
-    certificate_path: str | None
-    key_path: str | None
-    token: str | None
-    verify: bool
-
-
-async def credentials(settings: Settings) -> Credentials:
-    """Reads them anew: tokens rotate."""
-    configuration: Any = await _configuration(settings)
-    header = configuration.get_api_key_with_prefix("BearerToken")
-    if asyncio.iscoroutine(header):
-        header = await header
-    return Credentials(
-        server=configuration.host,
-        ca_path=configuration.ssl_ca_cert,
-        certificate_path=configuration.cert_file,
-        key_path=configuration.key_file,
-        token=str(header).removeprefix("Bearer ") if header else None,
-        verify=bool(configuration.verify_ssl),
-    )
-
-
-async def _login(settings: Settings) -> ApiClient:
-    client = ApiClient(await _configuration(settings))
-    client.user_agent = f"akeso/{_version()}"
-    return client
-
-
-async def _configuration(settings: Settings) -> Configuration:
-    configuration = Configuration()
-    loaders: Any = kube_config
-    try:
-        if settings.kubeconfig is None and "KUBERNETES_SERVICE_HOST" in os.environ:
-            loaders.load_incluster_config(client_configuration=configuration)
-        else:
-            await loaders.load_kube_config(
-                config_file=settings.kubeconfig,
-                client_configuration=configuration,
-                persist_config=False,
-            )
-    except (kube_config.ConfigException, OSError, ValueError, AttributeError, yaml.YAMLError) as e:
-        raise PermanentError(
-            f"No credentials for the API server: {e}. Set AKESO_KUBECONFIG to a kubeconfig, or "
-            "run in a pod with a service account."
-        ) from e
-    return configuration
-
-
-def _version() -> str:
-    try:
-        return metadata.version("akeso")
-    except metadata.PackageNotFoundError:  # run from a source tree
-        return "0"
 
 
 class ApiServer:
@@ -259,7 +196,7 @@ def _foreign(request: Request) -> Generator[None]:
         raise TransientError(f"{request}: no answer in time") from e
     except (aiohttp.ClientError, OSError) as e:
         raise TransientError(f"{request}: no connection: {e}") from e
-    except (ValueError, kube_config.ConfigException) as e:
+    except (ValueError, ConfigException) as e:
         raise TransientError(f"{request}: garbled: {e}") from e
 
 

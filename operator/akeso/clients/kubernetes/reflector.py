@@ -14,7 +14,7 @@ from contextlib import aclosing
 from dataclasses import dataclass, field
 from typing import Generic, TypeVar
 
-from akeso.clients.kubernetes.connection import ApiServer
+from akeso.clients.kubernetes.connection import PAGE, ApiServer
 from akeso.clients.kubernetes.raw import Json, part, text
 from akeso.errors import AkesoError, GoneError, PermanentError, StaleError, TransientError
 from akeso.protocols import Clock
@@ -31,6 +31,7 @@ WATCH_SECONDS = 290  # asked of the server, so that load balancers and the serve
 REFUSED_SECONDS = 30.0  # a missing right or kind is looked at again this often
 LONGEST_PAUSE_SECONDS = 30.0
 RECONNECTS = 2  # from the last known position, before everything is listed again
+DELETED_REMEMBERED = 1000  # deleted objects that a replayed event must not bring back
 
 
 @dataclass(slots=True)
@@ -80,6 +81,9 @@ class Reflector(Generic[T]):
         self._clock = clock
         self._silence = silence
         self._items: dict[Key, T] = {}
+        self._versions: dict[Key, int] = {}  # of the objects in the cache
+        self._deleted: dict[Key, int] = {}  # and of some that were in it
+        self._listed = 0  # version of the last list: what is older says nothing new
         self._position = ""
         self._backoff = Backoff()
 
@@ -103,14 +107,16 @@ class Reflector(Generic[T]):
 
     async def _list(self) -> None:
         found: dict[Key, T] = {}
+        versions: dict[Key, int] = {}
         position = ""
-        limit = 500 if self._backoff.failures < 3 else 0  # pages that expire again and again
+        limit = PAGE if self._backoff.failures < 3 else 0  # pages that expire again and again
         async with aclosing(self._api.pages(self.source.path, self.source.query, limit)) as pages:
             async for page in pages:
                 position = page.resource_version
                 for item in page.items:
-                    self._keep(found, item)
-        self._items, self._position = found, position
+                    self._keep(item, found, versions)
+        self._items, self._versions, self._deleted = found, versions, {}
+        self._position, self._listed = position, _number(position)
         self.refused = False
         self._hear()
         self.synced.set()
@@ -155,26 +161,46 @@ class Reflector(Generic[T]):
         version = text(meta, "resourceVersion")
         if not version:
             raise TransientError(f"{self.source.name}: a watch event without resourceVersion")
-        if not _later(version, self._position):
-            return  # replayed: already known, or older than what is known
-        self._position = version
+        if self._replayed(_key(meta), _number(version)):
+            return
+        if _number(version) >= _number(self._position):
+            self._position = version
         self._backoff.reset()
         if event["type"] == "DELETED":
-            self._items.pop(_key(meta), None)
+            self._drop(_key(meta), _number(version))
         elif event["type"] != "BOOKMARK":
-            self._keep(self._items, item)
+            self._keep(item, self._items, self._versions)
 
-    def _keep(self, into: dict[Key, T], item: Json) -> None:
+    def _replayed(self, key: Key, version: int) -> bool:
+        """Whether this, or something later, is known of the object (or of one of its name).
+
+        Resource versions of one resource are ordered numbers: etcd's revisions, and by promise
+        since Kubernetes 1.35 (KEP-5504). What is no number (0 here) counts as new.
+        """
+        known = max(self._listed, self._versions.get(key, 0), self._deleted.get(key, 0))
+        return 0 < version <= known
+
+    def _drop(self, key: Key, version: int) -> None:
+        self._items.pop(key, None)
+        if self._versions.pop(key, None) is not None:
+            self._deleted[key] = version
+            if len(self._deleted) > DELETED_REMEMBERED:
+                del self._deleted[next(iter(self._deleted))]
+
+    def _keep(self, item: Json, items: dict[Key, T], versions: dict[Key, int]) -> None:
         meta = part(item, "metadata")
+        key = _key(meta)
         try:
             kept = self.source.trim(item)
         except (LookupError, TypeError, ValueError, AttributeError) as e:
-            log.warning("%s %s is not understood: %r", self.source.name, _key(meta), e)
+            log.warning("%s %s is not understood: %r", self.source.name, key, e)
             kept = None
         if kept is None:
-            into.pop(_key(meta), None)
+            items.pop(key, None)
+            versions.pop(key, None)
         else:
-            into[_key(meta)] = kept
+            items[key] = kept
+            versions[key] = _number(text(meta, "resourceVersion"))
 
     def _hear(self) -> None:
         self.heard_at = self._clock.now()
@@ -184,7 +210,7 @@ class Reflector(Generic[T]):
         if not self.refused:
             log.warning("%s cannot be watched: %s", self.source.name, error)
         self.error, self.refused = error, True
-        self._items = {}
+        self._items, self._versions, self._deleted = {}, {}, {}
         self.synced.clear()
 
     async def _pause(self, error: AkesoError, at_least: float | None = None) -> None:
@@ -198,13 +224,5 @@ def _key(meta: Json) -> Key:
     return text(meta, "namespace"), text(meta, "name")
 
 
-def _later(version: str, known: str) -> bool:
-    """Whether `version` comes after `known`; what cannot be compared counts as later.
-
-    Resource versions of one resource are ordered numbers since Kubernetes 1.35 (KEP-5504), and
-    etcd's revisions before. Comparing with the position of the watch, not with the cached
-    object, also keeps out a replayed object that was deleted meanwhile, and its predecessors.
-    """
-    if version.isdecimal() and known.isdecimal():
-        return int(version) > int(known)
-    return True
+def _number(version: str) -> int:
+    return int(version) if version.isdecimal() else 0

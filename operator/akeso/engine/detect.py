@@ -202,7 +202,8 @@ def _query(seen: Snapshot, signal: Signal, observation: Observation) -> _Found |
         hits.append((since, reading.value, pods))
     if not hits:
         return None
-    since, value, _ = min(hits)
+    hits.sort(key=_earliest_first)
+    since, value, _ = hits[0]
     evidence = Evidence(
         message=(
             f"signal {signal.name} is {value:g}, {threshold.operator.value.lower()}"
@@ -215,6 +216,11 @@ def _query(seen: Snapshot, signal: Signal, observation: Observation) -> _Found |
     )
     pods = tuple(dict.fromkeys(pod for hit in hits for pod in hit[2]))
     return Origin.THRESHOLD, evidence, pods
+
+
+def _earliest_first(hit: tuple[float, float, tuple[PodRef, ...]]) -> tuple[float, list[str]]:
+    """Series that breach since the same moment go by the names of their pods."""
+    return hit[0], [pod.name for pod in hit[2]]
 
 
 def _meant(seen: Snapshot, signal: Signal, labels: Mapping[str, str]) -> tuple[PodRef, ...] | None:

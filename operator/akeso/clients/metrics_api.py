@@ -37,7 +37,10 @@ class MetricsApiSource:
             found = await self._api.list_all(self._path, timeout=self._timeout)
         except GoneError as e:
             raise TransientError(f"No metrics API: is metrics-server installed? {e}") from e
-        return [usage for item in found for usage in _usages(item)]
+        try:
+            return [usage for item in found for usage in _usages(item)]
+        except ValueError as e:
+            raise TransientError(f"The metrics API's answer is not understood: {e}") from e
 
     async def memory_history(self, start: float, end: float) -> Sequence[Usage]:
         return ()

@@ -14,7 +14,7 @@ from akeso.clients.kubernetes.connection import connect
 from akeso.clients.kubernetes.login import credentials
 from akeso.errors import PermanentError, TransientError
 from akeso.settings import Settings
-from unit.clients.apiserver import HOLD, Refusal, Script, kubeconfig, serving, thing
+from unit.clients.apiserver import HOLD, Refusal, Script, kubeconfig, serving, status, thing
 
 
 @pytest.fixture
@@ -119,6 +119,14 @@ async def test_an_answer_that_is_no_object_is_transient(tmp_path: Path, body: by
     async with serving(script, tmp_path) as api:
         with pytest.raises(TransientError):
             await api.get("/x")
+
+
+async def test_a_list_that_outlived_its_pages_is_read_in_one_piece(tmp_path: Path) -> None:
+    script = Script([thing("a", 1)])
+    script.lists.append(Refusal(410, status(410, "expired")))
+    async with serving(script, tmp_path) as api:
+        assert len(await api.list_all("/things")) == 1
+    assert [r.query.get("limit") for r in script.seen] == ["500", None]
 
 
 async def test_without_any_configuration_the_message_says_what_to_set(tmp_path: Path) -> None:

@@ -18,7 +18,7 @@ from kubernetes.aio.config import ConfigException
 from akeso.clients.kubernetes.login import credentials, log_in
 from akeso.clients.kubernetes.raw import Json, part, parts, text
 from akeso.clients.kubernetes.responses import MERGE_PATCH, Request, refusal
-from akeso.errors import StaleError, TransientError
+from akeso.errors import GoneError, StaleError, TransientError
 from akeso.settings import Settings
 
 __all__ = ["PAGE", "ApiServer", "Page", "connect", "credentials"]
@@ -89,6 +89,8 @@ class ApiServer:
         """All objects of a (small) list; in one piece where the pages expired."""
         try:
             return [o async for p in self.pages(path, query, timeout=timeout) for o in p.items]
+        except GoneError:
+            raise
         except StaleError:
             whole = self.pages(path, query, limit=0, timeout=timeout)
             return [o async for p in whole for o in p.items]

@@ -188,7 +188,7 @@ def deployment(
                                 "httpGet": {"path": "/healthz", "port": 8080},
                                 "periodSeconds": 1,
                             },
-                            "resources": {"limits": {"memory": limit, "cpu": "200m"}},
+                            "resources": {"limits": {"memory": limit}, "requests": {"cpu": "1m"}},
                         }
                     ],
                 },

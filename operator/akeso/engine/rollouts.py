@@ -76,7 +76,7 @@ def failing_rollout(
     troubles = tuple(
         t
         for t in (_trouble(p, erring, rules, now) for p in new)
-        if t is not None and t.since - t.pod.created_at <= rules.pod_blame_seconds
+        if t is not None and t.since - _began(t.pod) <= rules.pod_blame_seconds
     )
     if not troubles or 2 * len(troubles) < len(new):
         return None
@@ -126,11 +126,18 @@ def _trouble(
             return PodTrouble(pod, why, _crash_onset(pod, now))
     unready = _unready_for(pod, now)
     allowance = rules.unready_seconds + max((c.readiness_delay for c in pod.containers), default=0)
-    if pod.node is not None and unready is not None and unready > allowance:
+    if unready is not None and unready > allowance:
         return PodTrouble(pod, f"not ready for {unready:.0f} s", now - unready)
     if pod.ref.name in erring:
         return PodTrouble(pod, "answers with errors", erring[pod.ref.name])
     return None
+
+
+def _began(pod: Pod) -> float:
+    """When its first container started, as far as can be told; it may have waited for a node."""
+    if pod.restarts:
+        return pod.created_at
+    return max((c.started_at or pod.created_at for c in pod.containers), default=pod.created_at)
 
 
 def _crash_looping(container: Container, rules: RolloutRules, now: float) -> bool:
@@ -153,9 +160,12 @@ def _crash_onset(pod: Pod, now: float) -> float:
 
 
 def _unready_for(pod: Pod, now: float) -> float | None:
-    if pod.ready:
+    """Seconds that it runs without being ready; waiting for a node or an image is none of it."""
+    started = [c.started_at for c in pod.containers if c.started_at is not None]
+    if pod.ready or pod.node is None or len(started) < len(pod.containers) or not started:
         return None
-    return now - (pod.unready_since if pod.unready_since is not None else pod.created_at)
+    since = pod.unready_since if pod.unready_since is not None else pod.created_at
+    return now - max(since, *started)
 
 
 def _exited_within(pod: Pod, seconds: float, now: float) -> bool:

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import replace
 from datetime import datetime
 
 from akeso.api.healing import ActionState, Attempt, Healing
-from akeso.api.policy import HealingPolicy, Mode, Signal
+from akeso.api.policy import HealingPolicy, Mode
 from akeso.domain.action import (
     Action,
     DeletePod,
@@ -15,24 +15,17 @@ from akeso.domain.action import (
     Scale,
     SetTemplate,
 )
-from akeso.domain.finding import Finding, Outcome
-from akeso.domain.verdict import deny
+from akeso.domain.finding import Outcome
+from akeso.domain.verdict import Verdict, deny
+from akeso.domain.workload import Snapshot
 from akeso.engine import record
 from akeso.engine.intent import read_action, target_of
 from akeso.engine.judge import Circumstances, Judge
 from akeso.engine.records import Records
+from akeso.engine.subject import Progress, Subject
 from akeso.errors import BlockedError, GoneError, PermanentError
 from akeso.policy.chain import first_denial
 from akeso.protocols import Cluster
-
-
-@dataclass(frozen=True, slots=True)
-class Progress:
-    """The Healing after one try to act: `again` when the next action may follow at once."""
-
-    healing: Healing
-    again: bool
-    wrote: str = ""
 
 
 class Actor:
@@ -44,59 +37,61 @@ class Actor:
         self._judge = judge
 
     async def step(
-        self,
-        healing: Healing,
-        attempt: Attempt,
-        index: int,
-        finding: Finding,
-        signal: Signal,
-        around: Circumstances,
-        now: datetime,
+        self, healing: Healing, attempt: Attempt, subject: Subject, now: datetime
     ) -> Progress:
-        """Tries the action at `index`. Raises GoneError, StaleError and TransientError."""
+        """Tries the next action. Raises GoneError, StaleError and TransientError."""
+        index = record.pending(attempt)
+        if index is None:
+            return Progress(healing, True)
         action = read_action(attempt.actions[index])
         seen = await self._cluster.live(target_of(healing))
         if action.in_effect(seen):
-            return Progress(self._ended(healing, attempt, index, ActionState.DONE, now), True)
+            return _moved(healing, record.action_ended(attempt, index, ActionState.DONE, now))
         if action.superseded(seen):
-            return Progress(self._superseded(healing, attempt, index, action, now), True)
+            return _moved(healing, _superseded(healing, attempt, index, now))
         if now >= attempt.deadline and not attempt.undoing:
             late = f"not done within its time: {describe(action)}"
-            attempt = record.undoing(attempt, Outcome.FAILED, late, now)
-            return Progress(record.with_attempt(healing, attempt), True)
+            return _moved(healing, record.undoing(attempt, Outcome.FAILED, late, now))
         if action.waits_for(seen) is not None:
             return Progress(healing, False)
-        around = await live(self._records, around)
-        verdicts = self._judge.write(finding, signal, seen, around, healing, attempt, action)
+        around = await live(self._records, subject.around)
+        question = replace(subject, around=around).question(seen, healing)
+        verdicts = self._judge.write(question, attempt, action)
         if first_denial(verdicts) is not None:
             return Progress(record.blocked(healing, verdicts, now), False)
-        healing = record.unblocked(healing, now)
+        return await self._write(record.unblocked(healing, now), index, seen, verdicts, now)
+
+    async def _write(
+        self,
+        healing: Healing,
+        index: int,
+        seen: Snapshot,
+        verdicts: tuple[Verdict, ...],
+        now: datetime,
+    ) -> Progress:
+        attempt = healing.status.attempts[-1]
+        action = read_action(attempt.actions[index])
         try:
             await self._cluster.perform(action, seen)
         except BlockedError as error:
             verdict = deny("api-server", "DisruptionBudget", str(error), error.retry_after)
             return Progress(record.blocked(healing, (*verdicts, verdict), now), False)
         except PermanentError as error:
-            attempt = record.undoing(attempt, Outcome.ERROR, str(error), now)
-            return Progress(record.with_attempt(healing, attempt), True)
-        done = self._ended(healing, attempt, index, ActionState.DONE, now)
-        return Progress(done, True, wrote=describe(action))
+            return _moved(healing, record.undoing(attempt, Outcome.ERROR, str(error), now))
+        done = record.action_ended(attempt, index, ActionState.DONE, now)
+        return replace(_moved(healing, done), wrote=describe(action))
 
-    def _ended(
-        self, healing: Healing, attempt: Attempt, index: int, state: ActionState, now: datetime
-    ) -> Healing:
-        return record.with_attempt(healing, record.action_ended(attempt, index, state, now))
 
-    def _superseded(
-        self, healing: Healing, attempt: Attempt, index: int, action: Action, now: datetime
-    ) -> Healing:
-        """Somebody else changed the same thing meanwhile. Their change holds."""
-        if action.restore:
-            return self._ended(healing, attempt, index, ActionState.SKIPPED, now)
-        said = f"somebody else changed {target_of(healing)} meanwhile; their change holds"
-        return record.with_attempt(
-            healing, record.undoing(attempt, Outcome.INCONCLUSIVE, said, now)
-        )
+def _moved(healing: Healing, attempt: Attempt) -> Progress:
+    return Progress(record.with_attempt(healing, attempt), True)
+
+
+def _superseded(healing: Healing, attempt: Attempt, index: int, now: datetime) -> Attempt:
+    """Somebody else changed the same thing meanwhile. Their change holds."""
+    if attempt.actions[index].restore:
+        return record.action_ended(attempt, index, ActionState.SKIPPED, now)
+    said = f"somebody else changed {target_of(healing)} meanwhile; their change holds"
+    return record.undoing(attempt, Outcome.INCONCLUSIVE, said, now)
 
 
 async def live(records: Records, around: Circumstances) -> Circumstances:

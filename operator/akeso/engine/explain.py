@@ -11,7 +11,7 @@ from akeso.domain.finding import Signal as About
 from akeso.domain.forecast import Forecast
 from akeso.domain.workload import PodRef, Snapshot
 from akeso.engine.detect import Problem, detect, forecasts_of, memory_sentence
-from akeso.engine.judge import Circumstances, Judge, Judgement
+from akeso.engine.judge import Circumstances, Judge, Judgement, Question
 from akeso.engine.observe import Observation, query_key
 from akeso.settings import Settings
 
@@ -58,7 +58,9 @@ def explain(
         for signal in policy.spec.signals:
             problem = problems.get((policy.metadata.uid, signal.name, seen.ref.uid))
             finding = problem.finding if problem else _supposed(policy, signal, seen, observation)
-            judgement = judge.next_step(finding, signal, seen, around[policy.metadata.uid], None)
+            judgement = judge.next_step(
+                Question(finding, signal, seen, around[policy.metadata.uid])
+            )
             facts = _facts(signal, seen, observation, settings)
             explained.append(SignalExplained(policy, signal, facts, problem, judgement))
     forecasts = tuple(

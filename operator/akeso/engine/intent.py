@@ -48,7 +48,8 @@ def record_action(action: Action, target: WorkloadRef) -> ActionRecord:
     values: dict[str, object] = {}
     match action:
         case EvictPod(pod, min_ready):
-            name, uid, values = pod.name, pod.uid, {"min_ready": min_ready}
+            name, uid = pod.name, pod.uid
+            values = {"min_ready": min_ready}
         case DeletePod(pod):
             name, uid = pod.name, pod.uid
         case Scale(before, to, surge_for=pod, settle=settle):

@@ -11,8 +11,8 @@ from akeso.api.policy import HealingPolicy, Mode, Rung, Signal
 from akeso.domain.action import Action, Plan
 from akeso.domain.finding import Finding, Outcome
 from akeso.domain.verdict import Verdict
-from akeso.domain.workload import Snapshot
-from akeso.engine.intent import read_action, target_of
+from akeso.domain.workload import Snapshot, WorkloadRef
+from akeso.engine.intent import read_action
 from akeso.engine.observe import Observation, query_key
 from akeso.policy.case import Case, Control, Fleet, PastHealing, Rules
 from akeso.policy.chain import first_denial
@@ -57,6 +57,17 @@ class Circumstances:
     healings: Sequence[Healing]
 
 
+@dataclass(frozen=True, slots=True)
+class Question:
+    """What is judged: a finding on a target as `seen`; `healing` None: nothing was opened yet."""
+
+    finding: Finding
+    signal: Signal
+    seen: Snapshot
+    around: Circumstances
+    healing: Healing | None = None
+
+
 class Judge:
     """Puts the guards' questions together. Holds no state."""
 
@@ -73,21 +84,14 @@ class Judge:
             manager=FIELD_MANAGER,
         )
 
-    def next_step(
-        self,
-        finding: Finding,
-        signal: Signal,
-        seen: Snapshot,
-        around: Circumstances,
-        healing: Healing | None,
-    ) -> Judgement:
+    def next_step(self, question: Question) -> Judgement:
         """The first rung not tried yet that fits this target, judged by all guards."""
-        rungs = signal.rungs
-        tried = [(a.rung, a.verdict or Outcome.ERROR) for a in attempts_of(healing)]
+        rungs = question.signal.rungs
+        tried = [(a.rung, a.verdict or Outcome.ERROR) for a in attempts_of(question.healing)]
         index = next_rung([r.healer for r in rungs], tried)
         best: Judgement | None = None
         while index is not None and index < len(rungs):
-            judgement = self._rung(index, rungs[index], finding, signal, seen, around, healing)
+            judgement = self._rung(index, rungs[index], question)
             denial = judgement.denial
             if denial is None or not _concerns_rung(denial, judgement):
                 return judgement
@@ -95,60 +99,35 @@ class Judge:
             index += 1
         return replace(best, rung=None) if best else Judgement(None, None, None, ())
 
-    def _rung(
-        self,
-        index: int,
-        rung: Rung,
-        finding: Finding,
-        signal: Signal,
-        seen: Snapshot,
-        around: Circumstances,
-        healing: Healing | None,
-    ) -> Judgement:
+    def _rung(self, index: int, rung: Rung, question: Question) -> Judgement:
         healer = self.healers.get(rung.healer)
         if healer is None:
             verdict = unknown_healer(rung.healer, self.healers)
             return Judgement(index, None, None, (verdict,), rung.timeout_seconds)
+        finding, seen, around = question.finding, question.seen, question.around
         context = self.context(around.policy, seen, around.observation)
         fits = healer.diagnose(finding, seen, context)
         plan = healer.plan(finding, seen, context) if fits.allowed else None
-        case = self.case(finding, signal, seen, around, healing, plan, healer.name)
-        return Judgement(index, healer, plan, (*ask(case), fits), rung.timeout_seconds)
+        verdicts = ask(self.case(question, plan, healer.name))
+        return Judgement(index, healer, plan, (*verdicts, fits), rung.timeout_seconds)
 
-    def write(
-        self,
-        finding: Finding,
-        signal: Signal,
-        seen: Snapshot,
-        around: Circumstances,
-        healing: Healing,
-        attempt: Attempt,
-        action: Action,
-    ) -> tuple[Verdict, ...]:
+    def write(self, question: Question, attempt: Attempt, action: Action) -> tuple[Verdict, ...]:
         """What the guards say right before one write of an attempt under way."""
-        plan = self.plan_of(attempt, healing)
-        case = self.case(finding, signal, seen, around, healing, plan, attempt.healer)
-        return ask(replace(case, action=action))
+        plan = self.plan_of(attempt, question.seen.ref)
+        return ask(replace(self.case(question, plan, attempt.healer), action=action))
 
-    def plan_of(self, attempt: Attempt, healing: Healing) -> Plan:
+    def plan_of(self, attempt: Attempt, target: WorkloadRef) -> Plan:
         """The plan an attempt was started with, as its record tells it."""
         healer = self.healers[attempt.healer]
         actions = tuple(read_action(record) for record in attempt.actions)
-        return Plan(attempt.healer, target_of(healing), healer.effect, actions, (), "", 0)
+        return Plan(attempt.healer, target, healer.effect, actions, (), "", 0)
 
-    def case(
-        self,
-        finding: Finding,
-        signal: Signal,
-        seen: Snapshot,
-        around: Circumstances,
-        healing: Healing | None,
-        plan: Plan | None,
-        healer: str,
-    ) -> Case:
+    def case(self, question: Question, plan: Plan | None, healer: str) -> Case:
+        """All that guards may look at."""
+        seen, around, signal = question.seen, question.around, question.signal
         observation, policy = around.observation, around.policy
         return Case(
-            finding=finding,
+            finding=question.finding,
             policy_uid=policy.metadata.uid,
             seen=seen,
             plan=plan,
@@ -158,7 +137,7 @@ class Judge:
             now=observation.now,
             source_age=observation.source_age(signal.about, query_key(signal, self._settings)),
             max_age=self._settings.stale_after,
-            past=past_healings(around.healings, healing),
+            past=past_healings(around.healings, question.healing),
             healer=healer,
             failures_per_day=self._settings.failures_per_day,
         )

@@ -10,12 +10,13 @@ from akeso.api.healing import Healing
 from akeso.api.meta import ObjectMeta
 from akeso.api.policy import HealingPolicy, HealingPolicySpec, LabelSelector, Signal, Target
 from akeso.engine.detect import Problem, detect
-from akeso.engine.heal import Healer, subject_of
+from akeso.engine.heal import Healer
 from akeso.engine.intent import finished
 from akeso.engine.judge import Circumstances
 from akeso.engine.observe import Observation, Observer
 from akeso.engine.records import Records
 from akeso.engine.report import Reporter
+from akeso.engine.subject import subject_of
 from akeso.errors import AkesoError
 from akeso.protocols import Clock
 from akeso.settings import Settings

@@ -134,6 +134,19 @@ def _for_undo(record: ActionRecord, now: datetime) -> ActionRecord:
     return record.model_copy(update={"state": ActionState.SKIPPED, "at": now})
 
 
+def abandoned(attempt: Attempt, message: str, now: datetime) -> Attempt:
+    """Nothing more can be done, not even taken back: the target is gone."""
+    actions = tuple(
+        a.model_copy(update={"state": ActionState.SKIPPED, "at": now})
+        if a.state is ActionState.PENDING
+        else a
+        for a in attempt.actions
+    )
+    return changed(
+        attempt, undoing=False, verdict=Outcome.INCONCLUSIVE, message=message, actions=actions
+    )
+
+
 def attempt_ended(healing: Healing, attempt: Attempt, now: datetime) -> Healing:
     """The attempt has its verdict; the Healing goes on where a rung is left."""
     verdict = attempt.verdict or Outcome.ERROR

@@ -5,7 +5,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import StrEnum
 
-from akeso.api.healing import Attempt, Healing
 from akeso.domain.action import Effect
 from akeso.domain.finding import Finding
 from akeso.domain.finding import Signal as About
@@ -38,19 +37,28 @@ class Look:
     event: bool = False
 
 
-def check(
-    healing: Healing,
-    attempt: Attempt,
-    effect: Effect,
-    finding: Finding,
-    still_found: bool,
-    seen: Snapshot,
-    observed: Observation,
-    source_age: float | None,
-    max_age: float,
-) -> Look:
+@dataclass(frozen=True, slots=True)
+class Trial:
+    """What one check looks at: the target after the last write, and what is measured of it.
+
+    `began` is when the attempt started (Unix seconds); `still_found`: the problem is found now;
+    ages are in seconds, `source_age` None means no data.
+    """
+
+    began: float
+    effect: Effect
+    finding: Finding
+    still_found: bool
+    seen: Snapshot
+    observed: Observation
+    source_age: float | None
+    max_age: float
+
+
+def check(trial: Trial) -> Look:
     """One look at the target after the last write."""
-    event = failure_event(seen, attempt.started_at.timestamp())
+    seen = trial.seen
+    event = failure_event(seen, trial.began)
     if event is not None:
         return Look(Check.BAD, event, event=True)
     looping = [
@@ -62,12 +70,12 @@ def check(
         return Look(Check.BAD, f"pods can't start: {', '.join(looping)}")
     if seen.rolling or seen.failing:
         return Look(Check.WAITING, f"{seen.ready} of {seen.replicas} pods are ready and up to date")
-    if source_age is None or source_age > max_age:
+    if trial.source_age is None or trial.source_age > trial.max_age:
         return Look(Check.INCONCLUSIVE, "the source of the signal gives no fresh data")
-    if effect is Effect.BUYS_TIME and finding.about is About.MEMORY_EXHAUSTION:
-        return _room(seen, observed)
-    if still_found:
-        return Look(Check.BAD, f"the problem is still there: {finding.evidence.message}")
+    if trial.effect is Effect.BUYS_TIME and trial.finding.about is About.MEMORY_EXHAUSTION:
+        return _room(seen, trial.observed)
+    if trial.still_found:
+        return Look(Check.BAD, f"the problem is still there: {trial.finding.evidence.message}")
     return Look(Check.GOOD, f"all {seen.ready} pods are ready and the problem is gone")
 
 

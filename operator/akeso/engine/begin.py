@@ -1,0 +1,116 @@
+"""Before the first write: what an attempt intends, as it is written into its Healing. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from akeso.api.healing import Attempt, Healing
+from akeso.domain.action import Plan
+from akeso.engine import record
+from akeso.engine.detect import Problem
+from akeso.engine.intent import finished, record_action, target_of
+from akeso.engine.judge import Judgement, past_healings
+from akeso.engine.subject import Progress, Subject, predicted_failure
+from akeso.engine.tell import Told, block_told
+
+DAY = 86_400.0
+
+
+@dataclass(frozen=True, slots=True)
+class Intention:
+    """A rung that may be tried now: its plan, and the judgement that allowed it."""
+
+    plan: Plan
+    rung: int
+    judgement: Judgement
+
+
+def intend(
+    healing: Healing, subject: Subject, intention: Intention, recurrence_limit: int, now: datetime
+) -> Progress:
+    """Writes what is about to be done; only then it is done."""
+    plan = intention.plan
+    attempt = _attempt(healing, subject, intention, now)
+    told: tuple[Told, ...] = (Told("Planned", plan.healer, plan.summary),)
+    healing = record.planned(healing, attempt, plan.summary, intention.judgement.verdicts, now)
+    count = _recurrences(healing, subject, now)
+    if count >= recurrence_limit:
+        said = (
+            f"this problem of {target_of(healing)} came back {count} times in 24 h;"
+            " healing buys time, the cause needs a person"
+        )
+        healing = record.needs_human(healing, "Recurring", said, now)
+        told = (Told("NeedsHuman", "Recurring", said), *told)
+    return Progress(healing, True, told)
+
+
+def _attempt(healing: Healing, subject: Subject, intention: Intention, now: datetime) -> Attempt:
+    plan, rung = intention.plan, intention.rung
+    return Attempt(
+        healer=plan.healer,
+        rung=rung,
+        intent_key=f"{healing.metadata.uid}/{rung}/{len(healing.status.attempts)}",
+        started_at=now,
+        deadline=now + timedelta(seconds=intention.judgement.timeout),
+        predicted_failure_at=predicted_failure(subject.finding),
+        actions=tuple(record_action(a, plan.target) for a in plan.actions),
+        pre_state=_pre_state(subject),
+    )
+
+
+def _recurrences(healing: Healing, subject: Subject, now: datetime) -> int:
+    since = now.timestamp() - DAY
+    return len(
+        {
+            p.name
+            for p in past_healings(subject.around.healings, healing)
+            if p.target_uid == healing.spec.target.uid
+            and p.signal == healing.spec.signal
+            and p.acted_at >= since
+        }
+    )
+
+
+def _pre_state(subject: Subject) -> dict[str, str]:
+    seen = subject.problem.seen if subject.problem else None
+    if seen is None:
+        return {}
+    return {
+        "replicas": str(seen.replicas),
+        "revision": seen.update_revision,
+        "generation": str(seen.generation),
+    }
+
+
+def refused(healing: Healing, judgement: Judgement, now: datetime) -> Progress:
+    """A rung would fit, but guards say not now."""
+    after = record.blocked(healing, judgement.verdicts, now)
+    return Progress(after, False, block_told(healing, after))
+
+
+def nothing_fits(healing: Healing, judgement: Judgement, now: datetime) -> Progress:
+    """No rung fits this target: a person is asked, once."""
+    denial = judgement.denial
+    reason = denial.reason if denial else "NoLadder"
+    said = denial.sentence if denial else "the signal names no healer, a person must look"
+    after = record.needs_human(healing, reason, said, now)
+    if denial:
+        after = record.blocked(after, judgement.verdicts, now)
+    if after.status.conditions == healing.status.conditions:
+        return Progress(healing, False)
+    return Progress(after, False, (Told("NeedsHuman", reason, said),))
+
+
+def last_finished(problem: Problem, healings: Iterable[Healing]) -> str:
+    """uid of the last finished Healing of the same problem; empty for the first."""
+    before = [
+        h
+        for h in healings
+        if finished(h)
+        and h.spec.target.uid == problem.seen.ref.uid
+        and h.spec.signal == problem.signal.name
+    ]
+    latest = max(before, key=lambda h: str(h.metadata.creation_timestamp), default=None)
+    return latest.metadata.uid if latest else ""

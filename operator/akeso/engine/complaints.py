@@ -1,0 +1,100 @@
+"""What keeps a policy's signals from working, in words a person can act on. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+from akeso.api.policy import HealingPolicy, Signal
+from akeso.domain.finding import Signal as About
+from akeso.engine.observe import Observation, query_key
+from akeso.protocols import Reading
+from akeso.settings import Settings
+
+
+@dataclass(frozen=True, slots=True)
+class Complaint:
+    """What is wrong with one field of a policy, and what to do."""
+
+    reason: str
+    message: str
+
+
+def signal_complaints(
+    policy: HealingPolicy, observation: Observation, healers: Sequence[str], settings: Settings
+) -> Iterator[Complaint]:
+    """Everything that keeps a policy's signals from working."""
+    for signal in policy.spec.signals:
+        field = f"spec.signals[{signal.name}]"
+        for index, rung in enumerate(signal.rungs):
+            if rung.healer not in healers:
+                yield Complaint(
+                    "UnknownHealer",
+                    f"{field}.ladder[{index}].healer: there is no healer {rung.healer};"
+                    f" known ones: {', '.join(sorted(healers))}",
+                )
+        yield from _data_complaints(field, signal, policy, observation, settings)
+
+
+def _data_complaints(
+    field: str,
+    signal: Signal,
+    policy: HealingPolicy,
+    observation: Observation,
+    settings: Settings,
+) -> Iterator[Complaint]:
+    if signal.about is About.MEMORY_EXHAUSTION:
+        yield from _memory_complaints(field, policy, observation, settings)
+    key = query_key(signal, settings)
+    if key is None or signal.query is None:
+        return
+    result = observation.queries.get(key)
+    if result is None:
+        return
+    if result.error is not None:
+        yield Complaint("QueryFailed", f"{field}.query: {result.error}")
+        return
+    if not result.readings:
+        yield Complaint(
+            "NoData",
+            f"{field}.query: returns no series; try it in Prometheus, and check its label names",
+        )
+        return
+    yield from _label_complaints(field, signal, result.readings)
+
+
+def _memory_complaints(
+    field: str, policy: HealingPolicy, observation: Observation, settings: Settings
+) -> Iterator[Complaint]:
+    if observation.memory_error is not None:
+        yield Complaint("MetricsSourceDown", f"{field}: {observation.memory_error}")
+        return
+    targets = observation.selection.targets.get(policy.metadata.uid, ())
+    if not any(seen.present for seen in targets):
+        return
+    age = observation.source_age(About.MEMORY_EXHAUSTION)
+    if age is None or age > settings.stale_after:
+        yield Complaint(
+            "NoFreshData",
+            f"{field}: no fresh memory samples; check that {settings.memory_metric} is scraped",
+        )
+    limits = [c.memory_limit for s in targets for p in s.present for c in p.containers]
+    if limits and not any(limits):
+        yield Complaint(
+            "NoLimit",
+            f"{field}: no container of its targets has a memory limit, so nothing can be exhausted;"
+            " set resources.limits.memory",
+        )
+
+
+def _label_complaints(
+    field: str, signal: Signal, readings: Sequence[Reading]
+) -> Iterator[Complaint]:
+    by = signal.workload_label or signal.pod_label or "pod"
+    for label in ("namespace", by):
+        if not any(label in reading.labels for reading in readings):
+            yield Complaint(
+                "MissingLabel",
+                f"{field}.query: its series have no label {label!r}, so they can't be told apart"
+                f" by workload; aggregate with `by (namespace, {by})`",
+            )

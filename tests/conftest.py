@@ -1,0 +1,13 @@
+"""What holds for every tier."""
+
+from __future__ import annotations
+
+import asyncio
+
+import pytest
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    # On Python 3.11 asking for a loop where none runs makes one that nobody closes; its warning
+    # would then fail whichever test the garbage collector runs in.
+    asyncio.set_event_loop(None)

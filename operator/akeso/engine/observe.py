@@ -18,6 +18,11 @@ from akeso.settings import Settings
 HISTORY_ROWS = 400  # samples per series that back-fill asks for: enough for the longest slope
 
 
+# A watch with nothing to tell is heard at each bookmark or, where none comes, at its reconnect
+# after 100 s: quiet for that long it is as fresh as can be.
+QUIET_WATCH_SECONDS = 120.0
+
+
 @dataclass(frozen=True, slots=True)
 class QueryResult:
     """One query's outcome: the readings, the breaching series with their onset, or the error."""
@@ -51,7 +56,7 @@ class Observation:
         if about is About.QUERY and key is not None:
             result = self.queries.get(key)
             return None if result is None or result.error or not result.readings else 0.0
-        return self.cluster_age
+        return max(0.0, self.cluster_age - QUIET_WATCH_SECONDS)
 
 
 def error_query(signal: Signal, settings: Settings) -> QueryKey:

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from akeso_lab import Lab
-from operators import ROOT, OperatorProcess
+from node.operator_process import ROOT, OperatorProcess
 
 Json = dict[str, Any]
 

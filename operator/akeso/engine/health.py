@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from datetime import datetime
 
-from akeso.api.conditions import Condition, set_condition
+from akeso.api.conditions import set_condition
 from akeso.api.control import HealingControl, MetricsSource, Watched
 from akeso.api.policy import (
     MAX_REVISIONS,
@@ -55,44 +55,48 @@ def policy_status(
     return policy if status == policy.status else policy.model_copy(update={"status": status})
 
 
+_Aspect = tuple[str, bool, str, str]  # condition type, status, reason, message
+
+
 def _aspects(
     policy: HealingPolicy, observation: Observation, healers: Sequence[str], settings: Settings
-) -> Iterator[tuple[str, bool, str, str]]:
-    empty = observation.selection.empty.get(policy.metadata.uid, ())
+) -> Iterator[_Aspect]:
     complaints = list(signal_complaints(policy, observation, healers, settings))
     others = _meeting(policy, observation)
-    namespace = policy.metadata.namespace
-    nothing = "; ".join(
-        f"spec.targets[{name}].selector selects nothing in namespace {namespace}; compare it with"
-        f" `kubectl get deployments,statefulsets,daemonsets -n {namespace} --show-labels`"
-        for name in empty
-    )
-    yield (
-        "TargetsFound",
-        not empty,
-        "NothingSelected" if empty else "Found",
-        nothing or "each target selects workloads",
-    )
+    nothing = _nothing_selected(policy, observation)
     said = "; ".join(dict.fromkeys(c.message for c in complaints))
     reason = complaints[0].reason if complaints else "Working"
-    yield "SignalsReady", not complaints, reason, said or "every signal has what it needs"
     overlap = f"also selected by {', '.join(others)}; the stricter mode holds" if others else ""
+    wrong = ((nothing, "NothingSelected"), (said, reason), (overlap, "Overlap"))
+    reasons = [why for text, why in wrong if text]
+    messages = [text for text, _ in wrong if text]
+    yield (
+        "TargetsFound",
+        not nothing,
+        "NothingSelected" if nothing else "Found",
+        nothing or "each target selects workloads",
+    )
+    yield "SignalsReady", not complaints, reason, said or "every signal has what it needs"
     yield (
         "Conflict",
         bool(others),
         "Overlap" if others else "None",
         overlap or "no other policy selects its targets",
     )
-    wrong = [
-        r
-        for bad, r in ((empty, "NothingSelected"), (complaints, reason), (others, "Overlap"))
-        if bad
-    ]
     yield (
         "Ready",
-        not wrong,
-        wrong[0] if wrong else "Ready",
-        "; ".join(text for text in (nothing, said, overlap) if text) or "watching",
+        not reasons,
+        reasons[0] if reasons else "Ready",
+        "; ".join(messages) or "watching",
+    )
+
+
+def _nothing_selected(policy: HealingPolicy, observation: Observation) -> str:
+    namespace = policy.metadata.namespace
+    return "; ".join(
+        f"spec.targets[{name}].selector selects nothing in namespace {namespace}; compare it with"
+        f" `kubectl get deployments,statefulsets,daemonsets -n {namespace} --show-labels`"
+        for name in observation.selection.empty.get(policy.metadata.uid, ())
     )
 
 
@@ -165,35 +169,10 @@ def control_status(
     now: datetime,
 ) -> HealingControl:
     """The HealingControl with the status it should have; the same where nothing changed."""
-    down = observation.memory_error is not None
-    off = list(missing)
-    if source != MetricsSource.PROMETHEUS:
-        off.append(
-            "no Prometheus: signals with a query are off, memory comes from metrics.k8s.io"
-            " (set AKESO_PROMETHEUS_URL)"
-        )
-    if observation.memory_error is not None:
-        off.append(f"the metrics source is down: {observation.memory_error}")
     generation = control.metadata.generation
-    conditions: tuple[Condition, ...] = control.status.conditions
-    conditions = set_condition(
-        conditions,
-        "Degraded",
-        bool(off),
-        "PartsOff" if off else "Complete",
-        "; ".join(off) or "everything works",
-        now,
-        generation,
-    )
-    conditions = set_condition(
-        conditions,
-        "Ready",
-        not down,
-        "MetricsSourceDown" if down else "Watching",
-        "signals that need metrics wait" if down else "watching",
-        now,
-        generation,
-    )
+    conditions = control.status.conditions
+    for type, holds, reason, message in _own_aspects(observation, source, missing):
+        conditions = set_condition(conditions, type, holds, reason, message, now, generation)
     uids = {seen.ref.uid for targets in observation.selection.targets.values() for seen in targets}
     status = control.status.model_copy(
         update={
@@ -206,3 +185,29 @@ def control_status(
         }
     )
     return control if status == control.status else control.model_copy(update={"status": status})
+
+
+def _own_aspects(
+    observation: Observation, source: str, missing: Sequence[str]
+) -> Iterator[_Aspect]:
+    error = observation.memory_error
+    off = list(missing)
+    if source != MetricsSource.PROMETHEUS:
+        off.append(
+            "no Prometheus: signals with a query are off, memory comes from metrics.k8s.io"
+            " (set AKESO_PROMETHEUS_URL)"
+        )
+    if error is not None:
+        off.append(f"the metrics source is down: {error}")
+    yield (
+        "Degraded",
+        bool(off),
+        "PartsOff" if off else "Complete",
+        "; ".join(off) or "everything works",
+    )
+    yield (
+        "Ready",
+        error is None,
+        "Watching" if error is None else "MetricsSourceDown",
+        "watching" if error is None else "signals that need metrics wait",
+    )

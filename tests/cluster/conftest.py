@@ -2,11 +2,74 @@
 
 from __future__ import annotations
 
+import logging
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import AbstractAsyncContextManager, AsyncExitStack
+from pathlib import Path
+from typing import Any
+
 import pytest
 
+from akeso.api.meta import GROUP
 from akeso_lab import Lab, Tier, up
+from akeso_lab.locks import exclusive
+from cluster.exporter import exporting
+from cluster.harness import Stage, World, world
+
+# A killed operator leaves answers that nobody reads; the proxy's server would log each.
+logging.getLogger("aiohttp.server").setLevel(logging.CRITICAL)
+
+CRDS = Path(__file__).parents[2] / "crds"
+USER, USERS = "akeso-tests", "akeso-tests"
 
 
 @pytest.fixture(scope="session")
 def lab() -> Lab:
     return up("cp", Tier.CONTROL_PLANE)
+
+
+@pytest.fixture(scope="session")
+def stage(lab: Lab, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stage]:
+    """Nodes, custom resources, a user for operators, and metrics; once, whoever comes first."""
+    with exclusive(lab.state / ".cluster-tests.lock"):
+        lab.add_kwok_nodes(2)
+        lab.kubectl("apply", "--server-side", "--force-conflicts", "-f", str(CRDS))
+        names = [f"crd/{path.stem}.{GROUP}" for path in CRDS.iterdir()]
+        lab.kubectl("wait", "--for=condition=Established", "--timeout=60s", *names)
+        lab.apply(_administrators())
+        kubeconfig = lab.user_kubeconfig(USER, (USERS,))
+    with exporting(lab) as exporter:
+        yield Stage(lab, exporter, kubeconfig, USER, tmp_path_factory.mktemp("operators"))
+
+
+@pytest.fixture
+async def here(stage: Stage) -> AsyncIterator[World]:
+    """A world of this test's own."""
+    async with world(stage) as made:
+        yield made
+
+
+@pytest.fixture
+async def worlds(
+    stage: Stage,
+) -> AsyncIterator[Callable[..., AbstractAsyncContextManager[World]]]:
+    """Makes worlds, where a test needs other than the usual one."""
+    async with AsyncExitStack():
+
+        def make(**options: Any) -> AbstractAsyncContextManager[World]:
+            return world(stage, **options)
+
+        yield make
+
+
+def _administrators() -> dict[str, Any]:
+    """Operators under test may do everything: what they do is what is looked at."""
+    role = {"apiGroup": "rbac.authorization.k8s.io", "kind": "ClusterRole", "name": "cluster-admin"}
+    group = {"apiGroup": "rbac.authorization.k8s.io", "kind": "Group", "name": USERS}
+    return {
+        "apiVersion": "rbac.authorization.k8s.io/v1",
+        "kind": "ClusterRoleBinding",
+        "metadata": {"name": USERS},
+        "roleRef": role,
+        "subjects": [group],
+    }

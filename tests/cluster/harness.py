@@ -1,0 +1,352 @@
+"""One operator process in a world of its own: two namespaces, a fault proxy, settings for tests.
+
+Many worlds live in one cluster at a time. What a test says of a world it reads from the API
+server, from the record of the proxy that the operator goes through, or from the audit log.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import copy
+import os
+import time
+import uuid
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, TypeVar
+
+from akeso.api.meta import API_VERSION
+from akeso.clients.kubernetes.connection import ApiServer, connect
+from akeso.errors import GoneError, StaleError
+from akeso.settings import Settings
+from akeso_lab import Lab
+from akeso_lab.proxy import FaultProxy
+from cluster.effects import Effect, effects
+from cluster.exporter import Exporter
+from cluster.operators import Operator
+from cluster.workloads import PLURALS, Json
+
+APPLY = "application/apply-patch+yaml"
+MERGE = "application/merge-patch+json"
+AKESO = f"/apis/{API_VERSION}"
+# One process per worker of pytest-xdist; together they should not be more than about six.
+AT_A_TIME = 2 if "PYTEST_XDIST_WORKER" in os.environ else 6
+T = TypeVar("T")
+
+# A minute of a real installation in a few seconds. The identity is that of a container that is
+# restarted in its pod: it takes its own Lease again at once.
+SETTINGS: Mapping[str, str] = {
+    "AKESO_LISTEN_HOST": "127.0.0.1",
+    "AKESO_LISTEN_PORT": "0",
+    "AKESO_IDENTITY": "akeso-0",
+    "AKESO_SCRAPE_INTERVAL_SECONDS": "1",
+    "AKESO_CYCLE_SECONDS": "0.5",
+    "AKESO_LEASE_SECONDS": "15",
+    "AKESO_LEASE_RENEW_SECONDS": "2",
+    "AKESO_ROLLOUT_UNREADY_SECONDS": "2",
+    "AKESO_REVISION_HEALTHY_SECONDS": "3",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Stage:
+    """What all worlds stand on."""
+
+    lab: Lab
+    exporter: Exporter
+    kubeconfig: Path  # of the user that operators are
+    user: str
+    folder: Path
+
+
+@dataclass(slots=True)
+class World:
+    """One operator with its namespaces. `api` is the administrator's way in, past the proxy."""
+
+    stage: Stage
+    name: str
+    own: str
+    api: ApiServer
+    proxy: FaultProxy
+    operator: Operator
+    prometheus: FaultProxy | None = None
+    uids: dict[str, str] = field(default_factory=dict[str, str])
+
+    # -- what people do --------------------------------------------------------------------
+
+    async def apply(self, *objects: Json, manager: str = "user") -> list[Json]:
+        """As `kubectl apply --server-side`."""
+        found = []
+        for wanted in objects:
+            meta = {"namespace": self.name, **wanted["metadata"]}
+            path = path_of(wanted["apiVersion"], wanted["kind"], meta["namespace"], meta["name"])
+            query = {"fieldManager": manager, "force": "true"}
+            found.append(await self.api.patch(path, {**wanted, "metadata": meta}, query, APPLY))
+        return found
+
+    async def patch(self, kind: str, name: str, change: Json, sub: str = "") -> Json:
+        """A merge patch on a workload, policy or pod."""
+        return await self.api.patch(self.path(kind, name) + sub, change, {}, MERGE)
+
+    async def control(self, **spec: Any) -> Json:
+        """Sets fields of the HealingControl, creating it where there is none."""
+        body: Json = {
+            "apiVersion": API_VERSION,
+            "kind": "HealingControl",
+            "metadata": {"name": "akeso", "namespace": self.own},
+            "spec": {key: value for key, value in spec.items() if value is not None},
+        }
+        return (await self.apply(body, manager="person"))[0]
+
+    async def delete(self, kind: str, name: str) -> None:
+        await self.api.delete(self.path(kind, name))
+
+    # -- what is there ---------------------------------------------------------------------
+
+    def path(self, kind: str, name: str) -> str:
+        versions = {"Pod": "v1", "HealingPolicy": API_VERSION, "Healing": API_VERSION}
+        return path_of(versions.get(kind, "apps/v1"), kind, self.name, name)
+
+    async def get(self, kind: str, name: str) -> Json:
+        return await self.api.get(self.path(kind, name))
+
+    async def pods(self, name: str = "web") -> list[Json]:
+        """The pods of a workload that are not on their way out."""
+        found = await self.api.list_all(
+            f"/api/v1/namespaces/{self.name}/pods", {"labelSelector": f"app={name}"}
+        )
+        return [pod for pod in found if "deletionTimestamp" not in pod["metadata"]]
+
+    async def healings(self) -> list[Json]:
+        found = await self.api.list_all(f"{AKESO}/namespaces/{self.name}/healings")
+        return sorted(found, key=lambda h: str(h["metadata"]["creationTimestamp"]))
+
+    async def policy(self, name: str = "care") -> Json:
+        return await self.get("HealingPolicy", name)
+
+    def effects(self) -> list[Effect]:
+        """What the operator did to users' objects."""
+        return effects(self.proxy.requests, self.name)
+
+    # -- waiting ---------------------------------------------------------------------------
+
+    async def until(
+        self,
+        condition: Callable[[], Awaitable[T | None]],
+        within: float = 60.0,
+        every: float = 0.2,
+        what: str = "",
+    ) -> T:
+        """The first true answer; when it does not come, the operator's last words."""
+        end, last = time.monotonic() + within, None
+        while time.monotonic() < end:
+            try:
+                found = await condition()
+            except GoneError as error:
+                found, last = None, error
+            if found:
+                return found
+            if self.operator.died:
+                break
+            await asyncio.sleep(every)
+        told = [_brief(h) for h in await self.healings()]
+        name = what or getattr(condition, "__name__", "it")
+        raise AssertionError(
+            f"{self.name}: {name} did not come about in {within:.0f} s; last {last}; healings"
+            f" {told}; effects {[str(e) for e in self.effects()]};"
+            f" operator:\n{self.operator.tail()}"
+        )
+
+    async def rolled_out(self, kind: str, name: str = "web") -> Json:
+        """Waits until all wanted pods are of the newest revision and ready."""
+
+        async def done() -> Json | None:
+            return raw if complete(raw := await self.get(kind, name)) else None
+
+        return await self.until(done, what=f"{kind} {name} rolled out")
+
+    async def healed(self, count: int = 1, within: float = 90.0) -> list[Json]:
+        """Waits until so many Healings are there and all of them have their verdict."""
+
+        async def done() -> list[Json] | None:
+            found = await self.healings()
+            ended = all(h.get("status", {}).get("completedAt") for h in found)
+            return found if len(found) >= count and ended else None
+
+        return await self.until(done, within, what=f"{count} finished healings")
+
+    async def blocked(self, reason: str, within: float = 30.0) -> Json:
+        """Waits for a Healing with the condition Blocked and this reason."""
+
+        async def is_blocked() -> Json | None:
+            for healing in await self.healings():
+                stands = conditions(healing).get("Blocked")
+                if stands and stands["status"] == "True" and stands["reason"] == reason:
+                    return healing
+            return None
+
+        return await self.until(is_blocked, within, what=f"Blocked with {reason}")
+
+    async def condition(
+        self, type: str, status: str, name: str = "care", reason: str = "", within: float = 30.0
+    ) -> Json:
+        """Waits for a condition of a policy."""
+
+        async def stands() -> Json | None:
+            found = conditions(await self.policy(name)).get(type)
+            right = found and found["status"] == status and reason in ("", found["reason"])
+            return found if right else None
+
+        return await self.until(stands, within, what=f"policy {name} {type}={status} {reason}")
+
+    async def quiet(self, seconds: float = 1.5, within: float = 20.0) -> None:
+        """Waits until the operator has written nothing for so long."""
+
+        async def still() -> bool:
+            last = max((r.started for r in self.proxy.writes), default=0.0)
+            return time.time() - last > seconds
+
+        await self.until(still, within, what=f"{seconds} s without a write")
+
+    async def cycles(self, count: int) -> None:
+        """Waits until the operator has asked Prometheus, or renewed its Lease, some more."""
+
+        def renewals() -> int:
+            return sum("/leases/" in r.path and r.method != "GET" for r in self.proxy.requests)
+
+        before = renewals()
+
+        async def more() -> bool:
+            return renewals() >= before + count
+
+        await self.until(more, what=f"{count} renewals")
+
+    # -- states ----------------------------------------------------------------------------
+
+    async def tire(self, name: str = "web") -> list[str]:
+        """The signal fires for all pods that a workload has now; their uids."""
+        pods = await self.pods(name)
+        for pod in pods:
+            self.fatigue(pod["metadata"]["name"], 1.0)
+        return [pod["metadata"]["uid"] for pod in pods]
+
+    def fatigue(self, pod: str, value: float) -> None:
+        self.stage.exporter.put("fatigue", value, namespace=self.name, pod=pod)
+
+    async def remember(self, kind: str, name: str, revisions: list[str]) -> None:
+        """What the operator records of revisions it saw healthy, without the wait for it."""
+        uid = (await self.get(kind, name))["metadata"]["uid"]
+        record = {"kind": kind, "name": name, "uid": uid, "healthy": revisions}
+        status = {"revisions": [{**record, "since": "2026-01-01T00:00:00Z"}]}
+        await self.patch("HealingPolicy", "care", {"status": status}, "/status")
+
+    async def revision(self, kind: str, name: str = "web") -> str:
+        """The newest revision of a workload, by the name Akeso uses."""
+        if kind == "StatefulSet":
+            return str((await self.get(kind, name))["status"]["updateRevision"])
+        pod = (await self.pods(name))[0]["metadata"]["labels"]
+        if kind == "Deployment":
+            return str(pod["pod-template-hash"])
+        return f"{name}-{pod['controller-revision-hash']}"
+
+
+def path_of(version: str, kind: str, namespace: str, name: str) -> str:
+    plural = PLURALS.get(kind, f"{kind.lower()}s").replace("policys", "policies")
+    return f"/{'api' if version == 'v1' else 'apis'}/{version}/namespaces/{namespace}/{plural}/{name}"
+
+
+def conditions(raw: Json) -> dict[str, Json]:
+    return {c["type"]: c for c in raw.get("status", {}).get("conditions", [])}
+
+
+def complete(raw: Json) -> bool:
+    """Whether a workload's controller says that its rollout is complete."""
+    meta, status = raw["metadata"], raw.get("status", {})
+    if status.get("observedGeneration", 0) < meta["generation"]:
+        return False
+    if raw["kind"] == "DaemonSet":
+        wanted = status.get("desiredNumberScheduled", 0)
+        ready, updated = status.get("numberReady", 0), status.get("updatedNumberScheduled", 0)
+        total = status.get("currentNumberScheduled", 0)
+    else:
+        wanted = raw["spec"]["replicas"]
+        ready, updated = status.get("readyReplicas", 0), status.get("updatedReplicas", 0)
+        total = status.get("replicas", 0)
+    return bool(wanted and wanted == ready == updated == total)
+
+
+def _brief(healing: Json) -> Json:
+    status = healing.get("status", {})
+    attempts = [
+        (a["healer"], a.get("verdict"), [(x["type"], x["state"]) for x in a.get("actions", [])])
+        for a in status.get("attempts", [])
+    ]
+    stands = [c["type"] + "/" + c["reason"] for c in status.get("conditions", [])]
+    return {"verdict": status.get("verdict"), "attempts": attempts, "conditions": stands}
+
+
+def brief(healing: Json) -> Json:
+    """A finished Healing without what differs from run to run."""
+    short = _brief(healing)
+    return {key: short[key] for key in ("verdict", "attempts")}
+
+
+@asynccontextmanager
+async def world(stage: Stage, *, prometheus_faults: bool = False) -> AsyncIterator[World]:
+    """A new world, and its end: process, proxies, series and namespaces."""
+    name = f"w-{uuid.uuid4().hex[:10]}"
+    own = f"{name}-akeso"
+    async with AsyncExitStack() as stack:
+        api = await _administrator(stage.lab)
+        stack.push_async_callback(api.close)
+        for namespace in (name, own):
+            body = {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": namespace}}
+            await api.post("/api/v1/namespaces", body)
+            stack.push_async_callback(_remove, api, namespace)
+        stack.callback(stage.exporter.drop, namespace=name)
+        proxy = await stack.enter_async_context(
+            FaultProxy.for_kubeconfig(stage.kubeconfig, on_crash=lambda _: operator.kill())
+        )
+        url, faults = str(stage.lab.prometheus), None
+        if prometheus_faults:
+            faults = await stack.enter_async_context(FaultProxy(url))
+            url = faults.url
+        environment = {
+            **SETTINGS,
+            "AKESO_NAMESPACE": own,
+            "AKESO_WATCH_NAMESPACE": name,
+            "AKESO_KUBECONFIG": str(proxy.kubeconfig(stage.folder / f"{name}.kubeconfig")),
+            "AKESO_PROMETHEUS_URL": url,
+        }
+        operator = Operator(environment, stage.folder / f"{name}.log")
+        stack.push_async_callback(operator.stop)
+        yield World(stage, name, own, api, proxy, operator, faults)
+
+
+async def _administrator(lab: Lab) -> ApiServer:
+    return await connect(Settings.model_validate({"kubeconfig": str(lab.kubeconfig)}))
+
+
+async def _remove(api: ApiServer, namespace: str) -> None:
+    try:
+        await api.delete(f"/api/v1/namespaces/{namespace}", {"propagationPolicy": "Background"})
+    except (GoneError, StaleError):
+        pass
+
+
+async def state_of(world: World, kind: str, name: str = "web") -> Json:
+    """Everything about a workload that a healing may not leave different from run to run."""
+    raw = await world.rolled_out(kind, name)
+    meta = raw["metadata"]
+    return copy.deepcopy(
+        {
+            "labels": meta.get("labels"),
+            "annotations": meta.get("annotations"),
+            "generation": meta["generation"],
+            "managers": sorted({f["manager"] for f in meta["managedFields"]}),
+            "spec": raw["spec"],
+            "pods": len(await world.pods(name)),
+        }
+    )

@@ -103,9 +103,6 @@ class Settings(BaseSettings):
         ge=1,
         description="From this many healings of one problem in 24 h a person is asked too.",
     )
-    default_rung_timeout_seconds: Seconds = Field(
-        default=600.0, description="For rungs of a built-in signal's default ladder."
-    )
     keep_finished: int = Field(
         default=200,
         ge=10,

@@ -92,13 +92,20 @@ class Leadership:
         return False
 
     async def release(self) -> None:
-        """Gives the Lease back, so that the next one need not wait; for a clean shutdown."""
+        """Gives the Lease back, so that the next one need not wait; for a clean shutdown.
+
+        After `keep` was cancelled: a renewal on its way may have reached the server or not.
+        """
         held, self._renewed_at = self.holds, -math.inf
         if not held:
             return
         spec: Json = {"holderIdentity": "", "leaseDurationSeconds": 1, "renewTime": self._now()}
         try:
-            await self._write({"metadata": {"resourceVersion": self._version}, "spec": spec})
+            lease = await self._api.get(self._path, timeout=self._settings.lease_renew_seconds)
+            if text(part(lease, "spec"), "holderIdentity") != self.identity:
+                return
+            version = {"resourceVersion": text(part(lease, "metadata"), "resourceVersion")}
+            await self._write({"metadata": version, "spec": spec})
         except AkesoError as e:
             log.info("The Lease was not given back: %s", e)
 

@@ -1,0 +1,299 @@
+"""A whole world in memory for tests of the engine: only time, cluster and metrics are simulated.
+
+Predictor, judge, guards, healers and loop are the real ones. `World.restart` drops every object
+of the engine and builds new ones from what is stored, as a new process would.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from prometheus_client import CollectorRegistry
+
+from akeso.api.control import HealingControl
+from akeso.api.healing import Healing
+from akeso.api.meta import ObjectMeta
+from akeso.api.policy import HealingPolicy
+from akeso.api.scalars import from_unix
+from akeso.domain.finding import Decision, Outcome
+from akeso.engine.heal import Healer
+from akeso.engine.intent import finished
+from akeso.engine.judge import Judge
+from akeso.engine.loop import Loop
+from akeso.engine.observe import Observer
+from akeso.engine.report import Reporter
+from akeso.errors import AkesoError
+from akeso.protocols import Reading, Usage
+from akeso.settings import Settings
+from akeso.telemetry.metrics import Metrics
+from akeso_healers import RestartPods, Rollback
+from akeso_predictors import ExhaustionPredictor
+from unit.engine.sim_cluster import MIB, Crash, Journal, SimCluster, SimWorkload
+from unit.engine.sim_records import SimRecords
+
+NOW = 1_800_000_000.0  # a multiple of the scrape interval
+SCRAPE = 15.0
+LEAK = 0.16 * MIB  # bytes per second: 40 MiB -> 256 MiB in 22 minutes
+
+
+class SimClock:
+    """Virtual time: it passes only when a test says so, and the cluster with it."""
+
+    def __init__(self, cluster: SimCluster) -> None:
+        self._cluster = cluster
+
+    def now(self) -> float:
+        return self._cluster.now
+
+    async def sleep(self, seconds: float) -> None:
+        self.advance(seconds)
+
+    def advance(self, seconds: float) -> None:
+        for _ in range(round(seconds)):
+            self._cluster.pass_second()
+
+
+class SimSource:
+    """Implements `akeso.protocols.MetricSource` on the cluster's own memory.
+
+    `down` is raised by everything; `silent` pods give no samples, from `frozen_at` on nobody
+    does. `answers` maps queries to what they return now.
+    """
+
+    kind = "Prometheus"
+
+    def __init__(self, cluster: SimCluster) -> None:
+        self._cluster = cluster
+        self.down: AkesoError | None = None
+        self.history_down: AkesoError | None = None
+        self.silent: set[str] = set()
+        self.frozen_at: float | None = None
+        self.odd: list[Usage] = []
+        self.answers: dict[str, Callable[[float], Sequence[Reading]]] = {}
+
+    async def memory(self) -> Sequence[Usage]:
+        return [*self._samples(self._cluster.now - 3 * SCRAPE, self._cluster.now), *self.odd]
+
+    async def memory_history(self, start: float, end: float) -> Sequence[Usage]:
+        if self.history_down is not None:
+            raise self.history_down
+        return self._samples(start, end)
+
+    async def evaluate(self, query: str) -> Sequence[Reading]:
+        self._fail()
+        answer = self.answers.get(query)
+        return answer(self._cluster.now) if answer else []
+
+    async def evaluate_range(
+        self, query: str, start: float, end: float, step: float
+    ) -> Sequence[Sequence[Reading]]:
+        self._fail()
+        answer = self.answers.get(query)
+        series: dict[frozenset[tuple[str, str]], list[Reading]] = {}
+        at = start
+        while answer is not None and at <= end:
+            for reading in answer(at):
+                series.setdefault(frozenset(reading.labels.items()), []).append(reading)
+            at += step
+        return list(series.values())
+
+    def _fail(self) -> None:
+        if self.down is not None:
+            raise self.down
+
+    def _samples(self, start: float, end: float) -> list[Usage]:
+        self._fail()
+        end = end if self.frozen_at is None else min(end, self.frozen_at)
+        found: list[Usage] = []
+        for w in self._cluster.workloads.values():
+            for pod in w.present:
+                if pod.ref.name in self.silent:
+                    continue
+                at = -(-max(start, pod.started + 1) // SCRAPE) * SCRAPE
+                while at <= end:
+                    name = (w.ref.namespace, pod.ref.name, "app")
+                    found.append(Usage(*name, at, w.memory(pod, at)))
+                    at += SCRAPE
+        return found
+
+
+class SimNotifier:
+    """Remembers every decision."""
+
+    def __init__(self) -> None:
+        self.heard: list[Decision] = []
+
+    async def notify(self, decision: Decision) -> None:
+        self.heard.append(decision)
+
+    def story(self) -> list[str]:
+        return [d.what for d in self.heard]
+
+
+@dataclass
+class Engine:
+    """What dies with the process."""
+
+    loop: Loop
+    observer: Observer
+    judge: Judge
+    predictor: ExhaustionPredictor
+
+
+class World:
+    """Everything put together; time passes in `run`."""
+
+    def __init__(self, **settings: Any) -> None:
+        self.settings = Settings(scrape_interval_seconds=SCRAPE, **settings)
+        self.journal = Journal()
+        self.cluster = SimCluster(self.journal, NOW)
+        self.clock = SimClock(self.cluster)
+        self.source = SimSource(self.cluster)
+        self.records = SimRecords(self.journal, self.cluster)
+        self.notifier = SimNotifier()
+        self.crashes = 0
+        self.engine = self._engine()
+        control = HealingControl(metadata=ObjectMeta(name="akeso", namespace="akeso"))
+        self.control = self.records.put(control)
+
+    def _engine(self) -> Engine:
+        healers = (RestartPods(), Rollback(self.settings.rollout_blame_seconds))
+        judge = Judge(healers, self.settings)
+        predictor = ExhaustionPredictor(SCRAPE)
+        healer = Healer(
+            self.cluster,
+            self.records,
+            judge,
+            predictor,
+            self.notifier,
+            self.clock,
+            self.settings,
+        )
+        observer = Observer(self.cluster, self.source, predictor, self.clock, self.settings)
+        reporter = Reporter(
+            self.records,
+            self.source.kind,
+            tuple(judge.healers),
+            lambda: (),
+            self.clock,
+            self.settings,
+        )
+        metrics = Metrics(CollectorRegistry())
+        loop = Loop(self.records, observer, healer, reporter, metrics, self.clock, self.settings)
+        return Engine(loop, observer, judge, predictor)
+
+    def restart(self) -> None:
+        """The process is gone; a new one starts."""
+        self.engine = self._engine()
+
+    def policy(self, *signals: Mapping[str, Any], **spec: Any) -> HealingPolicy:
+        """Creates or changes policy "shop": mode Heal on everything, unless told otherwise."""
+        name = spec.pop("name", "shop")
+        namespace = spec.pop("namespace", "shop")
+        wire = {
+            "metadata": {"name": name, "namespace": namespace},
+            "spec": {
+                "mode": "Heal",
+                "targets": [{"name": "all", "selector": {}}],
+                "signals": [dict(s) for s in signals] or [dict(MEMORY)],
+                **spec,
+            },
+        }
+        return self.records.put(HealingPolicy.parse(wire))
+
+    def remember(self, policy: HealingPolicy, w: SimWorkload, *revisions: str) -> None:
+        """Lets the policy have seen these revisions healthy, newest first."""
+        wire = self.records.wire(policy)
+        seen = wire.setdefault("status", {}).setdefault("revisions", [])
+        seen.append(
+            {
+                "kind": w.ref.kind.value,
+                "name": w.ref.name,
+                "uid": w.ref.uid,
+                "healthy": list(revisions),
+                "since": "2027-01-01T00:00:00Z",
+            }
+        )
+        self.records.overwrite(policy, wire)
+
+    def pause(self, reason: str | None) -> None:
+        """The kill switch, pulled by a person."""
+        spec: dict[str, Any] = {} if reason is None else {"paused": {"reason": reason}}
+        meta = {"name": "akeso", "namespace": "akeso"}
+        self.records.put(HealingControl.parse({"metadata": meta, "spec": spec}))
+
+    async def cycle(self) -> None:
+        """One cycle and the time until the next; a crash is followed by a new process."""
+        try:
+            await self.engine.loop.cycle()
+        except Crash:
+            self.crashes += 1
+            self.restart()
+        self.clock.advance(self.settings.cycle)
+
+    async def run(self, seconds: float) -> None:
+        until = self.cluster.now + seconds
+        while self.cluster.now < until:
+            await self.cycle()
+
+    async def until(self, done: Callable[[], object], within: float = 7_200) -> None:
+        """Cycles until something holds; AssertionError with the story when it does not."""
+        end = self.cluster.now + within
+        while not done():
+            assert self.cluster.now < end, self.told()
+            await self.cycle()
+
+    def told(self) -> str:
+        lines = [f"{d.at - NOW:7.0f} {d.what} {d.reason}: {d.message}" for d in self.notifier.heard]
+        return "\n".join([*lines, *self.journal.writes])
+
+    def healing(self, index: int = -1) -> Healing:
+        return self.healings()[index]
+
+    def healings(self) -> list[Healing]:
+        return sorted(self.records.healings(), key=lambda h: int(h.metadata.uid.split("-")[-1]))
+
+    def wrote(self, number: int = 1) -> Callable[[], bool]:
+        """So many writes to users' objects were made."""
+        return lambda: len(self.journal.of_users()) >= number
+
+    def opened(self, number: int = 1) -> Callable[[], bool]:
+        return lambda: len(self.healings()) >= number
+
+    def completed(self, number: int = 1) -> Callable[[], bool]:
+        return lambda: sum(finished(h) for h in self.healings()) >= number
+
+    def acting(self) -> bool:
+        return any(h.status.attempts and not finished(h) for h in self.healings())
+
+    def verifying(self) -> bool:
+        """Every write is done and checks have begun."""
+        return any(
+            h.status.attempts and h.status.attempts[-1].checks is not None and not finished(h)
+            for h in self.healings()
+        )
+
+    def outcomes(self) -> list[Outcome | None]:
+        return [h.status.verdict for h in self.healings()]
+
+    def condition(self, type: str, healing: Healing | None = None) -> str | None:
+        """The reason of a condition that holds."""
+        healing = healing or self.healing()
+        found = [c for c in healing.status.conditions if c.type == type and c.status == "True"]
+        return found[0].reason if found else None
+
+
+def stem(write: str) -> str:
+    """A write without what the controller, or a crash, makes different: generated pod names."""
+    return re.sub(r"(evict|delete) (.*)-v\d+-\d+$", r"\1 \2", write)
+
+
+MEMORY: Mapping[str, Any] = {"name": "memory", "builtin": "MemoryExhaustion"}
+ROLLOUT: Mapping[str, Any] = {"name": "rollout", "builtin": "RolloutFailing"}
+
+
+def at(unix: float) -> Any:
+    return from_unix(unix)

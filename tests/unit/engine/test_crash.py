@@ -1,0 +1,91 @@
+"""The process dies at any write, before or after it: the end is the same, each effect happens once.
+
+What survives is only what an API server keeps. `WRITES` is how many writes each story takes in
+all, users' objects and Akeso's own; a test of its own checks that none is left out.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable
+
+import pytest
+
+from akeso.domain.workload import Kind
+from unit.engine.scenes import bad_release, leak
+from unit.engine.sim import World, stem
+from unit.engine.sim_cluster import SimWorkload
+
+Scene = Callable[[], tuple[World, SimWorkload]]
+
+SCENES: dict[str, Scene] = {
+    "surge": lambda: leak(replicas=1),
+    "two evictions": lambda: leak(replicas=2),
+    "StatefulSet restart": lambda: leak(replicas=2, kind=Kind.STATEFUL_SET),
+    "Deployment rollback": lambda: bad_release(Kind.DEPLOYMENT),
+    "StatefulSet rollback": lambda: bad_release(Kind.STATEFUL_SET),
+    "DaemonSet rollback": lambda: bad_release(Kind.DAEMON_SET),
+}
+WRITES = {
+    "surge": 18,
+    "two evictions": 12,
+    "StatefulSet restart": 12,
+    "Deployment rollback": 13,
+    "StatefulSet rollback": 15,
+    "DaemonSet rollback": 13,
+}
+
+
+def crashes() -> list[object]:
+    return [
+        pytest.param(scene, index, when, id=f"{scene}, {when} write {index}")
+        for scene, count in WRITES.items()
+        for index in range(count)
+        for when in ("before", "after")
+    ]
+
+
+def end_of(world: World, w: SimWorkload) -> tuple[object, ...]:
+    """What everybody sees in the end; generated pod names are the controller's."""
+    pods = sorted((p.revision, p.ready) for p in w.present)
+    return w.replicas, w.template, w.managers, pods, world.outcomes(), world.condition("NeedsHuman")
+
+
+async def finish(world: World) -> None:
+    await world.until(world.completed(), within=2_000)
+    await world.run(60)
+
+
+@pytest.mark.parametrize("scene", SCENES)
+async def test_the_faultless_story_has_as_many_writes_as_are_tried(scene: str) -> None:
+    world, _ = SCENES[scene]()
+    await finish(world)
+    assert len(world.journal.writes) == WRITES[scene], world.told()
+
+
+@pytest.mark.parametrize(("scene", "index", "when"), crashes())
+async def test_a_crash_at_any_write_ends_like_no_crash_with_each_effect_once(
+    scene: str, index: int, when: str
+) -> None:
+    world, w = SCENES[scene]()
+    world.journal.kill = (index, when)
+    await finish(world)
+    assert world.crashes == 1
+    faultless, of_it = await without_crash(scene)
+    assert end_of(world, w) == end_of(faultless, of_it), world.told()
+    assert _effects(world) == _effects(faultless), world.told()
+
+
+def _effects(world: World) -> tuple[list[str], Counter[str]]:
+    creations = [x for x in world.journal.writes if x.startswith("create ")]
+    return [stem(x) for x in world.journal.of_users()], Counter(creations)
+
+
+_faultless: dict[str, tuple[World, SimWorkload]] = {}
+
+
+async def without_crash(scene: str) -> tuple[World, SimWorkload]:
+    if scene not in _faultless:
+        _faultless[scene] = SCENES[scene]()
+        await finish(_faultless[scene][0])
+    return _faultless[scene]

@@ -6,11 +6,12 @@ holds within one cycle and across restarts.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable
 
 from akeso.domain.finding import Outcome
 from akeso.domain.verdict import Verdict, allow, deny
-from akeso.policy.case import Case
+from akeso.policy.case import Case, PastHealing
 from akeso.policy.moment import LOOK_AGAIN_SECONDS
 from akeso.policy.wording import at, many, seconds
 
@@ -20,16 +21,28 @@ DAY = 86_400.0
 
 def policy_budget(case: Case) -> Verdict:
     """How many healings one policy may start in an hour."""
-    started = [p.acted_at for p in case.past if p.policy_uid == case.policy_uid]
+    started = _started(p for p in case.past if p.policy_uid == case.policy_uid)
     return _hourly(case, "policy-budget", "PolicyBudget", started, case.rules.max_healings_per_hour)
 
 
 def global_budget(case: Case) -> Verdict:
     """How many healings all policies together may start in an hour."""
-    started = [p.acted_at for p in case.past]
     return _hourly(
-        case, "global-budget", "GlobalBudget", started, case.control.max_healings_per_hour
+        case,
+        "global-budget",
+        "GlobalBudget",
+        _started(case.past),
+        case.control.max_healings_per_hour,
     )
+
+
+def _started(past: Iterable[PastHealing]) -> list[float]:
+    """When each healing wrote first; its later attempts are the same healing."""
+    first: dict[str, float] = {}
+    for p in past:
+        if not first.get(p.name, math.inf) <= p.acted_at:  # so that NaN stays, and counts
+            first[p.name] = p.acted_at
+    return list(first.values())
 
 
 def _hourly(case: Case, guard: str, reason: str, started: list[float], limit: int) -> Verdict:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from dataclasses import replace
 from typing import Any
 
@@ -72,6 +73,9 @@ def case(seen: Snapshot | None = None, *actions: Action, **fields: Any) -> Case:
     return replace(made, **fields)
 
 
+_numbers = itertools.count(1)
+
+
 def past(
     *,
     ago: float,
@@ -84,7 +88,9 @@ def past(
     """A healing that wrote `ago` seconds ago and ended `took` seconds later (None: still open)."""
     acted = NOW - ago
     ended = None if took is None else acted + took
-    return PastHealing("heal-1", policy, target, "memory", healer, acted, ended, outcome)
+    return PastHealing(
+        f"heal-{next(_numbers)}", policy, target, "memory", healer, acted, ended, outcome
+    )
 
 
 def denied(verdict: Verdict, reason: str, *words: str) -> bool:

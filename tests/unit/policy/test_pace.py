@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -116,3 +117,11 @@ def test_the_plans_healer_counts_where_the_case_names_none() -> None:
     three = (failed(10), failed(20), failed(30))
     assert not retries(case(past=three, healer="")).allowed
     assert retries(case(past=three, healer="", plan=None)).allowed
+
+
+def test_two_attempts_of_one_healing_use_the_budget_once() -> None:
+    first, other = past(ago=60), past(ago=30)
+    again = replace(first, acted_at=first.acted_at + 20)
+    assert policy_budget(case(past=(first, again), max_healings_per_hour=2)).allowed
+    assert global_budget(case(past=(first, again, other))).allowed
+    assert not policy_budget(case(past=(first, again, other), max_healings_per_hour=2)).allowed

@@ -1,0 +1,195 @@
+"""What `akeso explain` tells of one workload, from the engine's own explanation. Pure.
+
+The models are the command's JSON: their fields are stable.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+from akeso.api.meta import Model
+from akeso.api.policy import Mode
+from akeso.api.scalars import Measured, Time, from_unix
+from akeso.domain.action import Action, Plan
+from akeso.domain.finding import Evidence
+from akeso.domain.forecast import Forecast
+from akeso.domain.verdict import Verdict
+from akeso.engine.act import describe
+from akeso.engine.detect import memory_sentence
+from akeso.engine.explain import Explanation, SignalExplained
+
+
+class ForecastTold(Model):
+    """The forecast for one container; times to the limit in seconds, None: not foreseeable."""
+
+    pod: str
+    container: str
+    readiness: str
+    message: str
+    value: Measured | None
+    limit: Measured | None
+    probability_percent: int | None
+    seconds_to_limit: tuple[int | None, int | None, int | None] | None
+    alarm: bool
+    sampled_at: Time | None
+    samples: int
+
+
+class GuardTold(Model):
+    """One guard's answer. `retry_after_seconds` None on a refusal: only a person can change it."""
+
+    guard: str
+    allowed: bool
+    reason: str
+    message: str
+    retry_after_seconds: int | None
+
+
+class PlanTold(Model):
+    """What would be done, and how it is taken back."""
+
+    healer: str
+    summary: str
+    effect: str
+    actions: tuple[str, ...]
+    undo: tuple[str, ...]
+    blast_radius: int
+
+
+class SignalTold(Model):
+    """One signal of one policy. `problem` None: nothing is wrong; the rest is then supposed."""
+
+    policy: str
+    mode: str
+    signal: str
+    about: str
+    facts: tuple[str, ...]
+    problem: str | None
+    plan: PlanTold | None
+    allowed: bool
+    conclusion: str
+    guards: tuple[GuardTold, ...]
+
+
+class Account(Model):
+    """One workload as Akeso sees it now."""
+
+    kind: str
+    namespace: str
+    name: str
+    ready: int
+    replicas: int
+    revision: str
+    owners: tuple[str, ...]
+    forecasts: tuple[ForecastTold, ...]
+    signals: tuple[SignalTold, ...]
+
+
+def account(found: Explanation) -> Account:
+    """The explanation in words and plain numbers."""
+    seen = found.seen
+    owners = (seen.controller, seen.autoscaler)
+    return Account(
+        kind=seen.ref.kind.value,
+        namespace=seen.ref.namespace,
+        name=seen.ref.name,
+        ready=seen.ready,
+        replicas=seen.replicas,
+        revision=seen.update_revision,
+        owners=tuple(o for o in owners if o is not None),
+        forecasts=tuple(_forecast(f) for f in found.forecasts),
+        signals=tuple(_signal(s) for s in found.signals),
+    )
+
+
+def _forecast(found: Forecast) -> ForecastTold:
+    probability = found.probability
+    return ForecastTold(
+        pod=found.key.pod,
+        container=found.key.container,
+        readiness=found.readiness.value,
+        message=memory_sentence(found),
+        value=found.value,
+        limit=found.limit,
+        probability_percent=None if probability is None else round(probability * 100),
+        seconds_to_limit=_quantiles(found.ttf),
+        alarm=found.alarm,
+        sampled_at=None if found.sampled_at is None else from_unix(found.sampled_at),
+        samples=found.samples,
+    )
+
+
+def _quantiles(
+    ttf: tuple[float, float, float] | None,
+) -> tuple[int | None, int | None, int | None] | None:
+    if ttf is None:
+        return None
+    low, middle, high = (None if math.isinf(q) else max(0, round(q)) for q in ttf)
+    return low, middle, high
+
+
+def _signal(found: SignalExplained) -> SignalTold:
+    judgement, problem = found.judgement, found.problem
+    allowed = judgement.denial is None and judgement.plan is not None
+    return SignalTold(
+        policy=found.policy.metadata.name,
+        mode=found.policy.spec.mode.value,
+        signal=found.signal.name,
+        about=found.signal.about.value,
+        facts=found.facts,
+        problem=_problem(problem.finding.evidence) if problem else None,
+        plan=_plan(judgement.plan) if judgement.plan else None,
+        allowed=allowed,
+        conclusion=_conclusion(found, allowed),
+        guards=tuple(_guard(v) for v in judgement.verdicts),
+    )
+
+
+def _problem(evidence: Evidence) -> str:
+    return evidence.message
+
+
+def _plan(plan: Plan) -> PlanTold:
+    return PlanTold(
+        healer=plan.healer,
+        summary=plan.summary,
+        effect=plan.effect.value,
+        actions=_described(plan.actions),
+        undo=_described(plan.undo),
+        blast_radius=plan.blast_radius,
+    )
+
+
+def _described(actions: Sequence[Action]) -> tuple[str, ...]:
+    return tuple(describe(action) for action in actions)
+
+
+def _guard(verdict: Verdict) -> GuardTold:
+    wait = verdict.retry_after
+    return GuardTold(
+        guard=verdict.guard,
+        allowed=verdict.allowed,
+        reason=verdict.reason,
+        message=verdict.sentence,
+        retry_after_seconds=None if wait is None else max(0, math.ceil(wait)),
+    )
+
+
+def _conclusion(found: SignalExplained, allowed: bool) -> str:
+    """One sentence: does Akeso act, would it, or why not."""
+    judgement, now = found.judgement, found.problem is not None
+    denial = judgement.denial
+    if denial is None and judgement.plan is None:
+        said = "Its ladder names no healer, so a person is told."
+        return said if now else f"Nothing is wrong now. If it were: {said}"
+    if allowed:
+        return "Akeso acts now." if now else "Nothing is wrong now; if it were, Akeso would act."
+    observes = found.policy.spec.mode is Mode.OBSERVE and denial is not None
+    if observes and denial is not None and denial.guard == "mode":
+        when = "Akeso would act" if now else "Nothing is wrong now; if it were, Akeso would act"
+        return f"{when}, but this policy only observes."
+    sentence = denial.sentence if denial else ""
+    if now:
+        return f"Akeso does not act: {sentence}"
+    return f"Nothing is wrong now; if it were, Akeso would not act: {sentence}"

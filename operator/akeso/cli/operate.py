@@ -1,0 +1,32 @@
+"""`akeso operator`: the process that heals."""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+
+from akeso.cli.parser import Options
+
+EXAMPLES = """\
+examples:
+  akeso operator --prometheus-url http://prometheus.monitoring:9090
+  akeso operator --watch-namespace shop --kubeconfig ~/.kube/config
+  AKESO_SCRAPE_INTERVAL_SECONDS=30 akeso operator
+
+It logs one JSON object per line on standard error and ends with 0 when told to stop (SIGTERM),
+with 1 when it lost its Lease or a part is beyond repair: whoever runs it starts it again.
+"""
+
+
+def arguments(parser: argparse.ArgumentParser) -> None:
+    from akeso.cli.flags import add_settings
+
+    parser.usage = "akeso operator [--SETTING VALUE ...]"
+    add_settings(parser)
+
+
+def run(options: Options) -> int:
+    from akeso.cli.flags import settings_of
+    from akeso.wiring import run_operator
+
+    return asyncio.run(run_operator(settings_of(options)))

@@ -1,0 +1,115 @@
+"""The commands and their help. A command's own arguments are added only when it is used."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Callable
+from dataclasses import dataclass
+from importlib import import_module
+from typing import Any
+
+_EXAMPLES = """\
+examples:
+  akeso status                        how Akeso is, what it watches, heals and refuses
+  akeso explain deployment/shop       why Akeso does, or does not, act on one workload
+  akeso pause --reason stocktaking    stop every write to every workload, now
+  akeso demo --lab demo               see it heal a real cluster (`make demo` starts one)
+
+`akeso COMMAND --help` has the details and more examples.
+"""
+
+
+class Options(argparse.Namespace):
+    """What was asked for; `run` carries it out and returns the exit code."""
+
+    command: str
+    run: Callable[[Options], int]
+
+
+@dataclass(frozen=True)
+class Command:
+    """One command; `module` has `EXAMPLES`, `arguments(parser)` and `run(options)`."""
+
+    name: str
+    help: str
+    module: str
+
+
+COMMANDS = (
+    Command("operator", "watch, forecast and heal until told to stop", "operate"),
+    Command("status", "how Akeso is, what it watches, heals and refuses", "status"),
+    Command("explain", "why Akeso does, or does not, act on one workload", "explain"),
+    Command("pause", "stop healing everywhere, or that of one policy", "pause"),
+    Command("resume", "end a pause", "resume"),
+    Command("demo", "watch Akeso heal real failures in a lab cluster", "demo.command"),
+    Command("version", "which version this is", "version"),
+)
+
+
+class CommandParser(argparse.ArgumentParser):
+    """A command's parser, which fills itself when it is first used."""
+
+    module: str | None = None
+
+    def parse_known_args(self, *args: Any, **kwargs: Any) -> Any:
+        self.fill()
+        return super().parse_known_args(*args, **kwargs)
+
+    def fill(self) -> None:
+        """Adds the command's own arguments; once."""
+        if self.module is None:
+            return
+        command, self.module = import_module(f"akeso.cli.{self.module}"), None
+        command.arguments(self)
+        self.epilog = command.EXAMPLES
+        self.set_defaults(run=command.run)
+
+
+def build() -> argparse.ArgumentParser:
+    """The whole command line."""
+    parser = argparse.ArgumentParser(
+        prog="akeso",
+        description="Akeso forecasts failures in Kubernetes and heals them before users notice.",
+        epilog=_EXAMPLES,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+        allow_abbrev=False,
+    )
+    parser.add_argument("--version", action=_Version, help="print the version and exit")
+    commands = parser.add_subparsers(
+        title="commands",
+        required=True,
+        metavar="COMMAND",
+        dest="command",
+        parser_class=CommandParser,
+    )
+    for command in COMMANDS:
+        added = commands.add_parser(
+            command.name,
+            help=command.help,
+            description=f"{command.help[0].upper()}{command.help[1:]}.",
+            formatter_class=argparse.RawDescriptionHelpFormatter,
+            allow_abbrev=False,
+        )
+        added.module = command.module
+    return parser
+
+
+def parser_of(name: str) -> CommandParser:
+    """One command's parser, filled: what the reference is generated from."""
+    actions: Any = build()._actions  # argparse has no public way to its subparsers
+    found: CommandParser = next(a for a in actions if a.dest == "command").choices[name]
+    found.fill()
+    return found
+
+
+class _Version(argparse.Action):
+    """Looks the version up only when it is asked for."""
+
+    def __init__(self, option_strings: list[str], dest: str, help: str | None = None) -> None:
+        super().__init__(option_strings, dest, nargs=0, default=argparse.SUPPRESS, help=help)
+
+    def __call__(self, parser: argparse.ArgumentParser, *_: Any) -> None:
+        from akeso.cli.version import version
+
+        print(f"akeso {version()}")
+        parser.exit()

@@ -1,0 +1,59 @@
+"""What a person typed, and what was wrong with it."""
+
+from __future__ import annotations
+
+import re
+from datetime import timedelta
+
+from akeso.domain.workload import Kind
+from akeso.errors import AkesoError
+
+_SECONDS = {"s": 1, "m": 60, "h": 3_600, "d": 86_400}
+_DURATION = re.compile(r"(?:(\d+)d)?(?:(\d+)h)?(?:(\d+)m)?(?:(\d+)s)?")
+# The names that kubectl takes for the kinds Akeso heals.
+_KINDS = {
+    **dict.fromkeys(("deployment", "deployments", "deploy"), Kind.DEPLOYMENT),
+    **dict.fromkeys(("statefulset", "statefulsets", "sts"), Kind.STATEFUL_SET),
+    **dict.fromkeys(("daemonset", "daemonsets", "ds"), Kind.DAEMON_SET),
+}
+
+
+class UsageError(AkesoError):
+    """The command line is wrong; exit code 2."""
+
+
+def duration(text: str) -> timedelta:
+    """`90s`, `10m`, `1h30m`, `2d`."""
+    found = _DURATION.fullmatch(text.strip())
+    if not text.strip() or found is None:
+        raise UsageError(f"{text!r} is no duration; write it like 90s, 10m, 1h30m or 2d.")
+    counts = zip(("d", "h", "m", "s"), found.groups(default="0"), strict=True)
+    try:
+        amount = timedelta(seconds=sum(_SECONDS[unit] * int(count) for unit, count in counts))
+    except OverflowError:
+        raise UsageError(f"{text!r} is longer than a person lives; give less.") from None
+    if not amount:
+        raise UsageError(f"{text!r} is no time at all; give at least 1s.")
+    return amount
+
+
+def workload(text: str) -> tuple[Kind | None, str]:
+    """`deployment/shop`, `sts/db`, `deployments.apps/shop` or only `shop`."""
+    kind, slash, name = text.rpartition("/")
+    if not slash:
+        return None, text
+    found = _KINDS.get(kind.lower().removesuffix(".apps"))
+    if found is None or not name:
+        raise UsageError(
+            f"{text!r} names no workload; write deployment/NAME, statefulset/NAME, "
+            "daemonset/NAME or only NAME."
+        )
+    return found, name
+
+
+def policy(text: str) -> tuple[str, str]:
+    """`NAMESPACE/NAME`."""
+    namespace, slash, name = text.partition("/")
+    if not (slash and namespace and name) or "/" in name:
+        raise UsageError(f"{text!r} names no policy; write NAMESPACE/NAME, such as shop/backend.")
+    return namespace, name

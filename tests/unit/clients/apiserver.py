@@ -67,12 +67,13 @@ Watch = list[Json | bytes] | Refusal
 class Script:
     """What the server has (`items` at `version`), and what it answers first, in this order.
 
-    A watch without a script stays open and silent. `seen` are the queries of each request.
+    A watch without a script stays open and silent. Resources in `absent` are not served.
     """
 
     items: list[Json] = field(default_factory=list[Json])
     version: int = 10
     token: str | None = None
+    absent: frozenset[str] = frozenset()
     lists: deque[Refusal | list[Json]] = field(default_factory=deque[Refusal | list[Json]])
     watches: deque[Watch] = field(default_factory=deque[Watch])
     answers: deque[Refusal] = field(default_factory=deque[Refusal])
@@ -93,6 +94,8 @@ class Script:
             return Refusal(401, status(401, "Unauthorized")).response()
         if request.method != "GET":
             self.bodies.append(await request.json())
+        if request.path.rpartition("/")[2] in self.absent:
+            return Refusal(404, status(404)).response()
         if self.answers:
             return self.answers.popleft().response()
         if request.query.get("watch") == "true":

@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Generator, Iterable
+from contextlib import contextmanager
 
 from akeso.clients.kubernetes import assembly, paths, trim
 from akeso.clients.kubernetes.assembly import Surroundings
 from akeso.clients.kubernetes.connection import ApiServer
 from akeso.clients.kubernetes.informers import Informers
-from akeso.clients.kubernetes.raw import Json
+from akeso.clients.kubernetes.raw import Json, part, text
 from akeso.clients.kubernetes.trim import AutoscalerRecord, RevisionRecord
 from akeso.clients.kubernetes.writes import Writes
 from akeso.domain.action import Action
 from akeso.domain.workload import Kind, Snapshot, WorkloadRef
-from akeso.errors import GoneError, PermanentError, StaleError
+from akeso.errors import GoneError, PermanentError
 from akeso.protocols import Clock
 
 # Stands for an autoscaler where HPAs may not be read: whoever cannot know leaves replicas alone.
@@ -37,8 +38,7 @@ class KubernetesCluster:
     ) -> None:
         self.informers = Informers(api, clock, namespace)
         self._api = api
-        self._writes = Writes(api, manager)
-        self._fence = fence
+        self._writes = Writes(api, manager, fence)
 
     async def run(self) -> None:
         await self.informers.run()
@@ -58,9 +58,10 @@ class KubernetesCluster:
 
     async def live(self, ref: WorkloadRef) -> Snapshot:
         raw = await self._api.get(paths.workload(ref))
-        if raw["metadata"]["uid"] != ref.uid:
+        if text(part(raw, "metadata"), "uid") != ref.uid:
             raise GoneError(f"{ref} is gone; another one carries its name now.")
-        record = assembly.workload(ref.kind, raw, with_template=True)
+        with _understood(ref):
+            record = assembly.workload(ref.kind, raw, with_template=True)
         selected = {"labelSelector": str(record.selector)}
         pods, revisions, budgets, autoscalers = await asyncio.gather(
             self._api.list_all(paths.collection(paths.CORE, "pods", ref.namespace), selected),
@@ -68,17 +69,16 @@ class KubernetesCluster:
             self._optional(paths.POLICY, "poddisruptionbudgets", ref.namespace),
             self._optional(paths.AUTOSCALING, "horizontalpodautoscalers", ref.namespace),
         )
-        around = Surroundings.of(
-            (found for found in map(trim.pod, pods) if found is not None),
-            revisions,
-            ((ref.namespace, trim.budget(b)) for b in budgets or ()),
-            ((ref.namespace, a) for a in _autoscalers(ref, autoscalers)),
-        )
-        return assembly.assemble(record, around, live=True)
+        with _understood(ref):
+            around = Surroundings.of(
+                (found for found in map(trim.pod, pods) if found is not None),
+                revisions,
+                ((ref.namespace, trim.budget(b)) for b in budgets or ()),
+                ((ref.namespace, a) for a in _autoscalers(ref, autoscalers)),
+            )
+            return assembly.assemble(record, around, live=True)
 
     async def perform(self, action: Action, seen: Snapshot) -> None:
-        if not self._fence():
-            raise StaleError(f"{seen.ref}: nothing was written, leadership is lost.")
         await self._writes.perform(action, seen)
 
     async def _revisions(self, ref: WorkloadRef, selected: dict[str, str]) -> list[RevisionRecord]:
@@ -86,7 +86,9 @@ class KubernetesCluster:
         plural = "replicasets" if deployment else "controllerrevisions"
         keep = trim.replica_set if deployment else trim.controller_revision
         where = paths.collection(paths.APPS, plural, ref.namespace)
-        kept = [keep(raw, True) for raw in await self._api.list_all(where, selected)]
+        found = await self._api.list_all(where, selected)
+        with _understood(ref):
+            kept = [keep(raw, True) for raw in found]
         return [r for r in kept if r is not None and r.owner == ref.uid]
 
     async def _optional(self, group: str, plural: str, namespace: str) -> list[Json] | None:
@@ -95,6 +97,15 @@ class KubernetesCluster:
             return await self._api.list_all(paths.collection(group, plural, namespace))
         except (PermanentError, GoneError):
             return None
+
+
+@contextmanager
+def _understood(ref: WorkloadRef) -> Generator[None]:
+    """An object that is not what the API promises is said, not guessed at."""
+    try:
+        yield
+    except (LookupError, TypeError, ValueError, AttributeError) as e:
+        raise PermanentError(f"{ref}, or what belongs to it, is not understood: {e!r}") from e
 
 
 def _autoscalers(ref: WorkloadRef, found: list[Json] | None) -> list[AutoscalerRecord]:

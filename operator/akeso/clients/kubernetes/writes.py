@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 from akeso.clients.kubernetes import ownership, paths
@@ -10,15 +11,19 @@ from akeso.clients.kubernetes.raw import Json, parts
 from akeso.clients.kubernetes.responses import JSON_PATCH
 from akeso.domain.action import Action, DeletePod, EvictPod, ReleaseOwnership, Scale, SetTemplate
 from akeso.domain.workload import Kind, Pod, PodRef, Snapshot
-from akeso.errors import GoneError, PermanentError
+from akeso.errors import GoneError, PermanentError, StaleError
 
 
 class Writes:
-    """`manager` is the field manager of our writes."""
+    """`manager` is the field manager of our writes.
 
-    def __init__(self, api: ApiServer, manager: str) -> None:
+    `fence` is asked right before each write: false means that somebody else leads.
+    """
+
+    def __init__(self, api: ApiServer, manager: str, fence: Callable[[], bool]) -> None:
         self._api = api
         self._query = {"fieldManager": manager}
+        self._fence = fence
 
     async def perform(self, action: Action, seen: Snapshot) -> None:
         """Raises what `akeso.protocols.Cluster.perform` says."""
@@ -43,6 +48,7 @@ class Writes:
             "metadata": {"name": pod.name, "namespace": namespace},
             "deleteOptions": {"preconditions": {"uid": pod.uid}},
         }
+        self._still_leading(seen)
         await self._api.post(f"{paths.pod(namespace, pod.name)}/eviction", eviction)
 
     async def _delete(self, pod: PodRef, seen: Snapshot) -> None:
@@ -52,6 +58,7 @@ class Writes:
             "kind": "DeleteOptions",
             "preconditions": {"uid": pod.uid, "resourceVersion": version},
         }
+        self._still_leading(seen)
         await self._api.delete(paths.pod(seen.ref.namespace, pod.name), options)
 
     async def _scale(self, action: Scale, seen: Snapshot) -> None:
@@ -61,6 +68,7 @@ class Writes:
             "metadata": {"uid": seen.ref.uid, "resourceVersion": seen.resource_version},
             "spec": {"replicas": action.to},
         }
+        self._still_leading(seen)
         await self._api.patch(f"{paths.workload(seen.ref)}/scale", body, self._query)
 
     async def _set_template(self, action: SetTemplate, seen: Snapshot) -> None:
@@ -94,8 +102,13 @@ class Writes:
             _operation("test", "/metadata/uid", seen.ref.uid),
             _operation("replace", "/metadata/resourceVersion", version or seen.resource_version),
         ]
+        self._still_leading(seen)
         path = paths.workload(seen.ref)
         await self._api.patch(path, [*same, *changes], self._query, JSON_PATCH)
+
+    def _still_leading(self, seen: Snapshot) -> None:
+        if not self._fence():
+            raise StaleError(f"{seen.ref}: nothing was written, leadership is lost.")
 
 
 def _operation(kind: str, path: str, value: Any) -> Json:

@@ -10,6 +10,7 @@ from akeso.domain.finding import Evidence, Finding, Origin
 from akeso.domain.finding import Signal as About
 from akeso.domain.forecast import Forecast, SeriesKey
 from akeso.domain.workload import Pod, PodRef, Snapshot
+from akeso.engine.breaches import Breach, Breaches
 from akeso.engine.observe import Observation, error_query
 from akeso.engine.rollouts import RolloutRules, failing_rollout
 from akeso.engine.words import bytes_of, seconds_of
@@ -159,13 +160,11 @@ def _erring(
     result = observation.queries.get(key)
     if result is None:
         return {}
-    names = {pod.ref.name for pod in seen.pods}
     found: dict[str, float] = {}
-    for labels, since in result.breaching.items():
-        series = dict(labels)
-        pod = series.get(signal.pod_label or "pod", "")
-        if series.get("namespace") == seen.ref.namespace and pod in names:
-            found[pod] = min(since, found.get(pod, since))
+    for pod in seen.pods:
+        hits = result.breaches.about(seen.ref.namespace, signal.pod_label or "pod", pod.ref.name)
+        if hits:
+            found[pod.ref.name] = min(breach.since for breach in hits)
     return {pod: at for pod, at in found.items() if observation.now - at >= key[1].for_seconds}
 
 
@@ -193,13 +192,11 @@ def _query(seen: Snapshot, signal: Signal, observation: Observation) -> _Found |
     result = observation.queries.get((signal.query, threshold))
     if result is None or result.error is not None:
         return None
-    hits: list[tuple[float, float, tuple[PodRef, ...]]] = []
-    for reading in result.readings:
-        since = result.breaching.get(frozenset(reading.labels.items()))
-        pods = _meant(seen, signal, reading.labels)
-        if since is None or pods is None or observation.now - since < threshold.for_seconds:
-            continue
-        hits.append((since, reading.value, pods))
+    hits = [
+        (breach.since, breach.value, pods)
+        for breach, pods in _meant(seen, signal, result.breaches)
+        if observation.now - breach.since >= threshold.for_seconds
+    ]
     if not hits:
         return None
     hits.sort(key=_earliest_first)
@@ -223,17 +220,20 @@ def _earliest_first(hit: tuple[float, float, tuple[PodRef, ...]]) -> tuple[float
     return hit[0], [pod.name for pod in hit[2]]
 
 
-def _meant(seen: Snapshot, signal: Signal, labels: Mapping[str, str]) -> tuple[PodRef, ...] | None:
-    """The pods a series speaks of; None: it is about something else.
+def _meant(
+    seen: Snapshot, signal: Signal, breaches: Breaches
+) -> Iterator[tuple[Breach, tuple[PodRef, ...]]]:
+    """The series that speak of this workload, each with the pods it means.
 
     A series about the workload as a whole means all of its pods. Series of other namespaces are
     never followed, whatever the query returns.
     """
-    if labels.get("namespace") != seen.ref.namespace:
-        return None
+    namespace = seen.ref.namespace
     if signal.workload_label is not None:
-        if labels.get(signal.workload_label) != seen.ref.name:
-            return None
-        return tuple(pod.ref for pod in seen.present)
-    hit = [p.ref for p in seen.present if p.ref.name == labels.get(signal.pod_label or "pod")]
-    return tuple(hit) or None
+        everyone = tuple(pod.ref for pod in seen.present)
+        for breach in breaches.about(namespace, signal.workload_label, seen.ref.name):
+            yield breach, everyone
+        return
+    for pod in seen.present:
+        for breach in breaches.about(namespace, signal.pod_label or "pod", pod.ref.name):
+            yield breach, (pod.ref,)

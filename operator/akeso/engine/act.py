@@ -23,28 +23,30 @@ from akeso.engine.intent import read_action, target_of
 from akeso.engine.judge import Circumstances, Judge
 from akeso.engine.records import Records
 from akeso.engine.subject import Progress, Subject
-from akeso.errors import BlockedError, GoneError, PermanentError
+from akeso.engine.tell import Told
+from akeso.errors import BlockedError, GoneError, PermanentError, StaleError
 from akeso.policy.chain import first_denial
-from akeso.protocols import Cluster
+from akeso.protocols import Clock, Cluster
 
 
 class Actor:
     """Carries an attempt's actions out. Resumes by looking at the world, never by memory."""
 
-    def __init__(self, cluster: Cluster, records: Records, judge: Judge) -> None:
+    def __init__(self, cluster: Cluster, records: Records, judge: Judge, clock: Clock) -> None:
         self._cluster = cluster
         self._records = records
         self._judge = judge
+        self._clock = clock
 
     async def step(
         self, healing: Healing, attempt: Attempt, subject: Subject, now: datetime
     ) -> Progress:
-        """Tries the next action. Raises GoneError, StaleError and TransientError."""
+        """Tries the next action. Raises TargetGone, StaleError and TransientError."""
         index = record.pending(attempt)
         if index is None:
             return Progress(healing, True)
         action = read_action(attempt.actions[index])
-        seen = await self._cluster.live(target_of(healing))
+        seen = await look_at(self._cluster, healing)
         if action.in_effect(seen):
             return _moved(healing, record.action_ended(attempt, index, ActionState.DONE, now))
         if action.superseded(seen):
@@ -54,7 +56,8 @@ class Actor:
             return _moved(healing, record.undoing(attempt, Outcome.FAILED, late, now))
         if action.waits_for(seen) is not None:
             return Progress(healing, False)
-        around = await live(self._records, subject.around)
+        await self._still_ours(healing)
+        around = await live(self._records, subject.around, self._clock.now())
         question = replace(subject, around=around).question(seen, healing)
         verdicts = self._judge.write(question, attempt, action)
         if first_denial(verdicts) is not None:
@@ -77,9 +80,40 @@ class Actor:
             verdict = deny("api-server", "DisruptionBudget", str(error), error.retry_after)
             return Progress(record.blocked(healing, (*verdicts, verdict), now), False)
         except PermanentError as error:
+            if action.restore:
+                return _not_undone(healing, index, f"could not {describe(action)}: {error}", now)
             return _moved(healing, record.undoing(attempt, Outcome.ERROR, str(error), now))
         done = record.action_ended(attempt, index, ActionState.DONE, now)
         return replace(_moved(healing, done), wrote=describe(action))
+
+    async def _still_ours(self, healing: Healing) -> None:
+        """Whoever deleted the Healing, or wrote it since, may not be overruled by a write."""
+        current = await self._records.live_healing(healing)
+        if current.metadata.resource_version != healing.metadata.resource_version:
+            name = f"{healing.metadata.namespace}/{healing.metadata.name}"
+            raise StaleError(f"Healing {name} was written by somebody else; nothing was done.")
+
+
+class TargetGone(StaleError):
+    """The workload a Healing is about is gone, or another one carries its name."""
+
+
+async def look_at(cluster: Cluster, healing: Healing) -> Snapshot:
+    """The target as it is now. TargetGone when it is not there any more."""
+    try:
+        return await cluster.live(target_of(healing))
+    except GoneError as error:
+        raise TargetGone(str(error)) from error
+
+
+def _not_undone(healing: Healing, index: int, said: str, now: datetime) -> Progress:
+    """What can't be taken back is left to a person; trying again would not help."""
+    attempt = healing.status.attempts[-1]
+    skipped = record.action_ended(attempt, index, ActionState.SKIPPED, now)
+    if not skipped.undoing:
+        skipped = record.undoing(skipped, Outcome.ERROR, said, now)
+    healing = record.needs_human(healing, "NotUndone", said, now)
+    return replace(_moved(healing, skipped), told=(Told("NeedsHuman", "NotUndone", said),))
 
 
 def _moved(healing: Healing, attempt: Attempt) -> Progress:
@@ -94,7 +128,7 @@ def _superseded(healing: Healing, attempt: Attempt, index: int, now: datetime) -
     return record.undoing(attempt, Outcome.INCONCLUSIVE, said, now)
 
 
-async def live(records: Records, around: Circumstances) -> Circumstances:
+async def live(records: Records, around: Circumstances, now: float) -> Circumstances:
     """Kill switch and policy as they are now, whatever the watches have told so far.
 
     A policy that is gone allows nothing but bringing the user's own state back.
@@ -108,6 +142,7 @@ async def live(records: Records, around: Circumstances) -> Circumstances:
         control=await records.live_control(),
         observation=around.observation,
         healings=records.healings(),
+        late=max(0.0, now - around.observation.now),
     )
 
 

@@ -8,6 +8,7 @@ from datetime import datetime, timedelta
 
 from akeso.api.healing import Attempt, Healing
 from akeso.domain.action import Plan
+from akeso.domain.workload import Snapshot
 from akeso.engine import record
 from akeso.engine.detect import Problem
 from akeso.engine.intent import finished, record_action, target_of
@@ -20,11 +21,12 @@ DAY = 86_400.0
 
 @dataclass(frozen=True, slots=True)
 class Intention:
-    """A rung that may be tried now: its plan, and the judgement that allowed it."""
+    """A rung that may be tried now: its plan, the judgement that allowed it, and on what."""
 
     plan: Plan
     rung: int
     judgement: Judgement
+    seen: Snapshot
 
 
 def intend(
@@ -35,10 +37,10 @@ def intend(
     attempt = _attempt(healing, subject, intention, now)
     told: tuple[Told, ...] = (Told("Planned", plan.healer, plan.summary),)
     healing = record.planned(healing, attempt, plan.summary, intention.judgement.verdicts, now)
-    count = _recurrences(healing, subject, now)
+    count = 1 + _others(healing, subject, now)
     if count >= recurrence_limit:
         said = (
-            f"this problem of {target_of(healing)} came back {count} times in 24 h;"
+            f"this problem of {target_of(healing)} is healed for the {count}. time in 24 h;"
             " healing buys time, the cause needs a person"
         )
         healing = record.needs_human(healing, "Recurring", said, now)
@@ -56,11 +58,12 @@ def _attempt(healing: Healing, subject: Subject, intention: Intention, now: date
         deadline=now + timedelta(seconds=intention.judgement.timeout),
         predicted_failure_at=predicted_failure(subject.finding),
         actions=tuple(record_action(a, plan.target) for a in plan.actions),
-        pre_state=_pre_state(subject),
+        pre_state=_pre_state(intention.seen),
     )
 
 
-def _recurrences(healing: Healing, subject: Subject, now: datetime) -> int:
+def _others(healing: Healing, subject: Subject, now: datetime) -> int:
+    """How many other healings of the same problem began within a day."""
     since = now.timestamp() - DAY
     return len(
         {
@@ -73,10 +76,7 @@ def _recurrences(healing: Healing, subject: Subject, now: datetime) -> int:
     )
 
 
-def _pre_state(subject: Subject) -> dict[str, str]:
-    seen = subject.problem.seen if subject.problem else None
-    if seen is None:
-        return {}
+def _pre_state(seen: Snapshot) -> dict[str, str]:
     return {
         "replicas": str(seen.replicas),
         "revision": seen.update_revision,

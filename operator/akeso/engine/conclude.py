@@ -28,13 +28,25 @@ def concluded(
     if attempt is None:
         return Progress(healing, False)
     if look.check is Check.WAITING:
-        if now < attempt.deadline:
+        if now < _patience(attempt):
             return Progress(healing, False)
-        return undone(healing, attempt, Outcome.FAILED, look.message, now)
+        return undone(healing, attempt, look.late, look.message, now)
     counted = record.counted(attempt, look.check.value, rules.successes, now)
     if counted is not attempt:
         healing = record.with_attempt(healing, counted)
     return _verdict(healing, counted, look, effect, rules, now)
+
+
+def _patience(attempt: Attempt) -> datetime:
+    """Until when a check may say "too early to tell".
+
+    Once checks have told something, the action is done: what is unready later, while the predicted
+    moment is awaited, is judged by the time it takes after that.
+    """
+    due = attempt.predicted_failure_at
+    if due is None or attempt.checks is None:
+        return attempt.deadline
+    return max(attempt.deadline, due + (attempt.deadline - attempt.started_at))
 
 
 def _verdict(
@@ -104,6 +116,17 @@ def cleared(healing: Healing, event: str | None, now: datetime) -> Progress:
     why = f"; nothing was done: {denied.message}" if denied else ""
     said = f"it came to pass: {event}{why}" if event else f"the problem went away{why}"
     told = (Told("Cleared", "Happened" if event else "WentAway", said),)
+    return Progress(record.completed(healing, Outcome.CLEARED, said, now), True, told)
+
+
+def orphaned(healing: Healing, now: datetime) -> Progress:
+    """Nobody asks for this Healing any more: what was begun is taken back, nothing else is done."""
+    spec = healing.spec
+    said = f"policy {spec.policy_ref.name}, or signal {spec.signal} in it, is gone"
+    attempt = running(healing)
+    if attempt is not None:
+        return undone(healing, attempt, Outcome.INCONCLUSIVE, said, now)
+    told = (Told("Cleared", "PolicyGone", said),)
     return Progress(record.completed(healing, Outcome.CLEARED, said, now), True, told)
 
 

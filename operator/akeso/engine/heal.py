@@ -12,16 +12,16 @@ from akeso.domain.finding import Outcome
 from akeso.domain.forecast import SeriesKey
 from akeso.domain.workload import Snapshot
 from akeso.engine import begin, conclude, record
-from akeso.engine.act import Actor, live
+from akeso.engine.act import Actor, TargetGone, live, look_at
 from akeso.engine.detect import Problem
-from akeso.engine.intent import finished, new_healing, running, target_of
+from akeso.engine.freshness import measured
+from akeso.engine.intent import finished, new_healing, running
 from akeso.engine.judge import Circumstances, Judge, Judgement
-from akeso.engine.observe import query_key
 from akeso.engine.records import Records
 from akeso.engine.subject import Progress, Subject, predicted_failure
 from akeso.engine.tell import Told, block_told, decision
-from akeso.engine.verify import Check, Look, Trial, check, failure_event
-from akeso.errors import GoneError, StaleError, TransientError
+from akeso.engine.verify import Check, Look, Trial, check, failure_event, killed
+from akeso.errors import AkesoError, StaleError
 from akeso.protocols import Clock, Cluster, Notifier, Predictor
 from akeso.settings import Settings
 
@@ -47,7 +47,7 @@ class Healer:
         self._cluster = cluster
         self._records = records
         self._judge = judge
-        self._actor = Actor(cluster, records, judge)
+        self._actor = Actor(cluster, records, judge, clock)
         self._predictor = predictor
         self._notifier = notifier
         self._clock = clock
@@ -66,9 +66,7 @@ class Healer:
 
     async def advance(self, healing: Healing, subject: Subject) -> None:
         """Moves one Healing as far as it goes now. Raises nothing but AkesoErrors."""
-        self._absent[healing.metadata.uid] = (
-            0 if subject.problem else self._absent.get(healing.metadata.uid, 0) + 1
-        )
+        self._count_absence(healing, subject)
         try:
             for _ in range(MOVES_PER_CYCLE):
                 if finished(healing):
@@ -78,7 +76,7 @@ class Healer:
                 healing = await self._save(healing, progress)
                 if not progress.again:
                     return
-        except GoneError as gone:
+        except TargetGone as gone:
             await self._save(healing, conclude.target_gone(healing, str(gone), self._now()))
             self._forget(healing)
         except StaleError as stale:
@@ -96,53 +94,73 @@ class Healer:
 
     async def _move(self, healing: Healing, subject: Subject) -> Progress:
         attempt, now = running(healing), self._now()
+        if subject.orphan and not (attempt and attempt.undoing):
+            return conclude.orphaned(healing, now)
         if attempt is None:
             return await self._begin(healing, subject, now)
         if record.pending(attempt) is not None:
             self._checked.pop(healing.metadata.uid, None)
             progress = await self._actor.step(healing, attempt, subject, now)
-            return replace(progress, told=block_told(healing, progress.healing))
+            told = (*progress.told, *block_told(healing, progress.healing))
+            return replace(progress, told=told)
         if attempt.undoing:
             return conclude.ended(healing, attempt, now)
         return await self._verify(healing, attempt, subject, now)
 
     async def _begin(self, healing: Healing, subject: Subject, now: datetime) -> Progress:
-        if subject.problem is None:
-            return await self._without_problem(healing, subject, now)
-        judgement = self._judgement(healing, subject, subject.problem.seen)
+        if subject.problem is not None:
+            seen = subject.problem.seen
+        else:
+            worse = await self._worse(healing, subject)
+            if worse is None:
+                return await self._without_problem(healing, subject, now)
+            subject, seen = worse
+        judgement = self._judgement(healing, subject, seen)
         if judgement.rung is None:
             if healing.status.attempts:
                 return conclude.given_up(healing, now)
             return begin.nothing_fits(healing, judgement, now)
         if judgement.denial is None:
-            subject = replace(subject, around=await live(self._records, subject.around))
-            seen = await self._cluster.live(target_of(healing))
+            around = await live(self._records, subject.around, self._clock.now())
+            subject = replace(subject, around=around)
+            seen = await look_at(self._cluster, healing)
             judgement = self._judgement(healing, subject, seen)
         plan, rung = judgement.plan, judgement.rung
         if judgement.denial is not None:
             return begin.refused(healing, judgement, now)
         if plan is None or rung is None:
             return Progress(healing, False)
-        intention = begin.Intention(plan, rung, judgement)
+        intention = begin.Intention(plan, rung, judgement, seen)
         limit = self._settings.recurrences_per_day
         return begin.intend(healing, subject, intention, limit, now)
 
     def _judgement(self, healing: Healing, subject: Subject, seen: Snapshot) -> Judgement:
         return self._judge.next_step(subject.question(seen, healing))
 
+    async def _worse(self, healing: Healing, subject: Subject) -> tuple[Subject, Snapshot] | None:
+        """A failed rung that left the target failing: the next one needs no other evidence."""
+        if not healing.status.attempts or not _rungs_left(healing, subject):
+            return None
+        seen = await look_at(self._cluster, healing)
+        began = healing.status.attempts[-1].started_at.timestamp()
+        pods = tuple(p.ref for p in seen.present if not p.ready or killed(p, began))
+        if not pods:
+            return None
+        return replace(subject, finding=replace(subject.finding, pods=pods)), seen
+
     async def _without_problem(self, healing: Healing, subject: Subject, now: datetime) -> Progress:
         if healing.status.attempts and not _rungs_left(healing, subject):
             return conclude.given_up(healing, now)
         if not self._gone_for_good(healing, subject):
             return Progress(healing, False)
-        seen = await self._cluster.live(target_of(healing))
+        seen = await look_at(self._cluster, healing)
         event = failure_event(seen, healing.spec.evidence.sampled_at.timestamp())
         return conclude.cleared(healing, event, now)
 
     def _gone_for_good(self, healing: Healing, subject: Subject) -> bool:
         """Not found for some cycles, and the moment that was predicted has passed."""
         predicted = predicted_failure(subject.finding)
-        return self._absent[healing.metadata.uid] >= CLEAR_AFTER_CYCLES and (
+        return self._absent.get(healing.metadata.uid, 0) >= CLEAR_AFTER_CYCLES and (
             predicted is None or predicted.timestamp() <= self._clock.now()
         )
 
@@ -152,6 +170,9 @@ class Healer:
         rules = subject.around.policy.spec.verify
         uid, unix = healing.metadata.uid, self._clock.now()
         last = self._checked.get(uid)
+        on_record = attempt.checks.last_at if attempt.checks else None
+        if last is None and on_record is not None:
+            last = on_record.timestamp()
         if now < conclude.first_check(attempt, rules):
             return Progress(healing, False)
         if last is not None and unix - last < rules.interval_seconds:
@@ -160,28 +181,29 @@ class Healer:
             self._mark_action(subject, unix)
         self._checked[uid] = unix
         look = await self._look(healing, attempt, subject)
-        effect = self._judge.healers[attempt.healer].effect
+        effect = self._judge.effect_of(attempt)
         return conclude.concluded(healing, look, effect, rules, now)
 
     async def _look(self, healing: Healing, attempt: Attempt, subject: Subject) -> Look:
-        observed = subject.around.observation
         try:
-            seen = await self._cluster.live(target_of(healing))
-        except TransientError as error:
+            seen = await look_at(self._cluster, healing)
+        except StaleError:
+            raise
+        except AkesoError as error:
             return Look(Check.ERROR, str(error))
-        key = query_key(subject.signal, self._settings)
-        return check(
-            Trial(
-                began=attempt.started_at.timestamp(),
-                effect=self._judge.healers[attempt.healer].effect,
-                finding=subject.finding,
-                still_found=subject.problem is not None,
-                seen=seen,
-                observed=observed,
-                source_age=observed.source_age(subject.signal.about, key),
-                max_age=self._settings.stale_after,
-            )
-        )
+        late = max(0.0, self._clock.now() - subject.around.observation.now)
+        subject = replace(subject, around=replace(subject.around, late=late))
+        return check(Trial(attempt, subject, seen, self._judge.effect_of(attempt), self._settings))
+
+    def _count_absence(self, healing: Healing, subject: Subject) -> None:
+        """Cycles in a row in which the problem was looked for and not found; no data is no look."""
+        uid, observation = healing.metadata.uid, subject.around.observation
+        targets = observation.selection.targets.get(healing.spec.policy_ref.uid, ())
+        seen = next((s for s in targets if s.ref.uid == healing.spec.target.uid), None)
+        if subject.problem is not None:
+            self._absent[uid] = 0
+        elif seen is None or measured(subject.signal, seen, observation, self._settings):
+            self._absent[uid] = self._absent.get(uid, 0) + 1
 
     def _mark_action(self, subject: Subject, now: float) -> None:
         """Series of pods we touched must prove themselves anew."""

@@ -22,9 +22,13 @@ from akeso.engine.observe import Observation
 from akeso.engine.rollouts import seen_healthy
 from akeso.settings import Settings
 
-# What an alarm takes: ten samples of a new leg, and three evaluations that agree.
+# What an alarm takes: ten samples and 90 s of a new leg (the predictor's own minimum), and three
+# evaluations that agree.
+SAMPLES_OF_A_LEG = 10
+LEG_SECONDS = 90.0
 SAMPLES_TO_ALARM = 12
 REMEMBERED = 3  # healthy revisions per workload
+ABSENT_REMEMBERED = 100  # workloads that are not there now
 
 
 def policy_status(
@@ -125,6 +129,7 @@ def remembered(
     """The revisions seen healthy, with those that have just proven themselves."""
     before = {record.uid: record for record in policy.status.revisions}
     after: list[SeenRevisions] = []
+    there = {seen.ref.uid for seen in targets}
     for seen in targets:
         record = before.get(seen.ref.uid)
         known = record.healthy if record else ()
@@ -148,16 +153,17 @@ def remembered(
             )
         if record is not None:
             after.append(record)
-    return tuple(after[:MAX_REVISIONS])
+    # What is not seen now may only be out of sight: an informer refused for a moment.
+    absent = [record for uid, record in before.items() if uid not in there]
+    absent.sort(key=lambda record: record.since, reverse=True)
+    return tuple([*after, *absent[:ABSENT_REMEMBERED]][:MAX_REVISIONS])
 
 
 def shortest_failure(settings: Settings) -> int:
     """Seconds from the start of the fastest growth that can still be healed in time."""
-    return round(
-        SAMPLES_TO_ALARM * settings.scrape_interval_seconds
-        + settings.cycle
-        + settings.action_seconds
-    )
+    samples = SAMPLES_TO_ALARM * settings.scrape_interval_seconds
+    votes = (SAMPLES_TO_ALARM - SAMPLES_OF_A_LEG) * settings.scrape_interval_seconds
+    return round(max(samples, LEG_SECONDS + votes) + settings.cycle + settings.action_seconds)
 
 
 def control_status(

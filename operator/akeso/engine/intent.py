@@ -11,6 +11,7 @@ import math
 from collections.abc import Sequence
 
 from akeso.api.healing import (
+    MAX_EVIDENCE_PODS,
     ActionRecord,
     ActionState,
     ActionType,
@@ -37,6 +38,7 @@ from akeso.domain.action import (
 from akeso.domain.finding import Evidence, Finding
 from akeso.domain.finding import Signal as About
 from akeso.domain.workload import PodRef, WorkloadRef
+from akeso.errors import PermanentError
 
 LONGEST_NAME = 40  # of the workload's name inside a Healing's name
 FURTHEST = 10**9  # seconds; a quantile beyond that is "not foreseeable"
@@ -73,7 +75,14 @@ def record_action(action: Action, target: WorkloadRef) -> ActionRecord:
 
 
 def read_action(record: ActionRecord) -> Action:
-    """The action a record stands for. ValueError where the record lacks something."""
+    """The action a record stands for. PermanentError where the record lacks something."""
+    try:
+        return _action(record)
+    except ValueError as error:
+        raise PermanentError(f"{record.type} of {record.name} can't be read: {error}") from error
+
+
+def _action(record: ActionRecord) -> Action:
     pod = PodRef(record.name, record.uid or "")
     match record.type:
         case ActionType.EVICT_POD:
@@ -128,14 +137,18 @@ def _record_evidence(evidence: Evidence, pods: Sequence[PodRef]) -> EvidenceReco
     probability = evidence.probability
     return EvidenceRecord(
         message=evidence.message,
-        value=evidence.value,
-        threshold=evidence.threshold,
+        value=_finite(evidence.value),
+        threshold=_finite(evidence.threshold),
         probability_percent=None if probability is None else round(probability * 100),
         time_to_threshold_seconds=_record_ttf(evidence.ttf),
         sampled_at=from_unix(evidence.sampled_at),
         since=from_unix(evidence.since),
-        pods=tuple(Pod(name=p.name, uid=p.uid) for p in pods[:100]),
+        pods=tuple(Pod(name=p.name, uid=p.uid) for p in pods[:MAX_EVIDENCE_PODS]),
     )
+
+
+def _finite(value: float | None) -> float | None:
+    return value if value is not None and math.isfinite(value) else None
 
 
 def _record_ttf(ttf: tuple[float, float, float] | None) -> TimeToThreshold | None:

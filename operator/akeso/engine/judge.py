@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from akeso.api.control import HealingControl
 from akeso.api.healing import Attempt, Healing
 from akeso.api.policy import HealingPolicy, Mode, Rung, Signal
-from akeso.domain.action import Action, Plan
+from akeso.domain.action import Action, Effect, Plan
 from akeso.domain.finding import Finding, Outcome
 from akeso.domain.verdict import Verdict
 from akeso.domain.workload import Snapshot, WorkloadRef
@@ -55,6 +55,7 @@ class Circumstances:
     control: HealingControl | None
     observation: Observation
     healings: Sequence[Healing]
+    late: float = 0.0  # seconds from the observation to this judgement
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,14 +119,19 @@ class Judge:
 
     def plan_of(self, attempt: Attempt, target: WorkloadRef) -> Plan:
         """The plan an attempt was started with, as its record tells it."""
-        healer = self.healers[attempt.healer]
         actions = tuple(read_action(record) for record in attempt.actions)
-        return Plan(attempt.healer, target, healer.effect, actions, (), "", 0)
+        return Plan(attempt.healer, target, self.effect_of(attempt), actions, (), "", 0)
+
+    def effect_of(self, attempt: Attempt) -> Effect:
+        """What the attempt's healer promises; one this version does not know promises least."""
+        healer = self.healers.get(attempt.healer)
+        return healer.effect if healer else Effect.BUYS_TIME
 
     def case(self, question: Question, plan: Plan | None, healer: str) -> Case:
         """All that guards may look at."""
         seen, around, signal = question.seen, question.around, question.signal
         observation, policy = around.observation, around.policy
+        age = observation.source_age(signal.about, query_key(signal, self._settings))
         return Case(
             finding=question.finding,
             policy_uid=policy.metadata.uid,
@@ -134,8 +140,8 @@ class Judge:
             rules=rules_of(policy, observation.selection.overlaps.get(seen.ref.uid, ())),
             control=control_of(around.control, self._settings.namespace),
             fleet=_fleet(observation.selection.targets.get(policy.metadata.uid, ())),
-            now=observation.now,
-            source_age=observation.source_age(signal.about, query_key(signal, self._settings)),
+            now=observation.now + around.late,
+            source_age=None if age is None else age + around.late,
             max_age=self._settings.stale_after,
             past=past_healings(around.healings, question.healing),
             healer=healer,

@@ -6,6 +6,7 @@ threshold before is looked up in the source's history.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 
 from akeso.api.policy import Threshold
@@ -17,6 +18,20 @@ Labels = frozenset[tuple[str, str]]
 
 def labels_of(reading: Reading) -> Labels:
     return frozenset(reading.labels.items())
+
+
+_RANGE = re.compile(r"\[([^\]:]+)")
+_SPAN = re.compile(r"(\d+)(ms|[smhdwy])")
+_SECONDS = {"ms": 0.001, "s": 1, "m": 60, "h": 3_600, "d": 86_400, "w": 604_800, "y": 31_536_000}
+
+
+def window_of(query: str) -> float:
+    """The longest range, in seconds, over which a query looks back; 0 where it has none.
+
+    https://prometheus.io/docs/prometheus/latest/querying/basics/#range-vector-selectors
+    """
+    spans = (_SPAN.findall(found) for found in _RANGE.findall(query))
+    return max((sum(int(n) * _SECONDS[unit] for n, unit in span) for span in spans), default=0.0)
 
 
 class Onsets:

@@ -14,6 +14,7 @@ from akeso.api.healing import (
     Guard,
     Healing,
 )
+from akeso.api.scalars import MESSAGE_LENGTH
 from akeso.domain.finding import Outcome
 from akeso.domain.verdict import Verdict
 
@@ -26,8 +27,17 @@ VERDICT_TEXT = {
 }
 
 
+def _short(changes: dict[str, object]) -> dict[str, object]:
+    """A sentence that quotes a foreign error may be long; it must not cost the write."""
+    said = changes.get("message")
+    if isinstance(said, str) and len(said) > MESSAGE_LENGTH:
+        return {**changes, "message": said[: MESSAGE_LENGTH - 1] + "…"}
+    return changes
+
+
 def with_status(healing: Healing, **changes: object) -> Healing:
     """The same Healing with parts of its status replaced."""
+    changes = _short(changes)
     return healing.model_copy(update={"status": healing.status.model_copy(update=changes)})
 
 
@@ -46,7 +56,7 @@ def with_attempt(healing: Healing, attempt: Attempt) -> Healing:
 
 
 def changed(attempt: Attempt, **changes: object) -> Attempt:
-    return attempt.model_copy(update=changes)
+    return attempt.model_copy(update=_short(changes))
 
 
 def blocked(healing: Healing, verdicts: Sequence[Verdict], now: datetime) -> Healing:
@@ -169,6 +179,9 @@ def completed(healing: Healing, verdict: Outcome, message: str, now: datetime) -
 
 
 def needs_human(healing: Healing, reason: str, message: str, now: datetime) -> Healing:
+    """Asked once per reason: a sentence whose numbers move on is not written again."""
+    if _stands(healing, "NeedsHuman", reason):
+        return healing
     return with_condition(healing, "NeedsHuman", True, reason, message, now)
 
 

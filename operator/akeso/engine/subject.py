@@ -18,12 +18,16 @@ from akeso.engine.tell import Told
 
 @dataclass(frozen=True, slots=True)
 class Subject:
-    """A Healing with what it is judged on in this cycle. `problem` None: not found any more."""
+    """A Healing with what it is judged on in this cycle.
+
+    `problem` None: not found any more. `orphan`: its policy, or the signal in it, is gone.
+    """
 
     problem: Problem | None
     finding: Finding
     signal: Signal
     around: Circumstances
+    orphan: bool = False
 
     def question(self, seen: Snapshot, healing: Healing) -> Question:
         return Question(self.finding, self.signal, seen, self.around, healing)
@@ -48,7 +52,9 @@ def subject_of(healing: Healing, problem: Problem | None, around: Circumstances)
         return Subject(problem, problem.finding, problem.signal, around)
     signals = {s.name: s for s in around.policy.spec.signals}
     signal = signals.get(healing.spec.signal) or Signal(name=healing.spec.signal, ladder=())
-    return Subject(None, finding_of(healing, signal.about), signal, around)
+    known = around.policy.metadata.uid in around.observation.selection.targets
+    orphan = not known or healing.spec.signal not in signals
+    return Subject(None, finding_of(healing, signal.about), signal, around, orphan)
 
 
 def predicted_failure(finding: Finding) -> datetime | None:

@@ -2,17 +2,24 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 
+from akeso.api.healing import ActionType, Attempt
 from akeso.domain.action import Effect
-from akeso.domain.finding import Finding
+from akeso.domain.finding import Outcome
 from akeso.domain.finding import Signal as About
-from akeso.domain.workload import Snapshot
-from akeso.engine.detect import forecasts_of
-from akeso.engine.observe import Observation
+from akeso.domain.forecast import Forecast, SeriesKey
+from akeso.domain.workload import Pod, Snapshot
+from akeso.engine.detect import erring_of
+from akeso.engine.freshness import measured, unmeasured
+from akeso.engine.observe import query_key
+from akeso.engine.onsets import window_of
 from akeso.engine.rollouts import CANNOT_START
+from akeso.engine.subject import Subject
 from akeso.engine.words import bytes_of
+from akeso.settings import Settings
 
 # Below this share of its limit a container has room again.
 ROOM = 0.8
@@ -30,79 +37,151 @@ class Check(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Look:
-    """A check's result in one sentence; `event`: the failure that was to be prevented."""
+    """A check's result in one sentence; `event`: the failure that was to be prevented.
+
+    `late` is what becomes of an attempt that still waits when its time is over.
+    """
 
     check: Check
     message: str
     event: bool = False
+    late: Outcome = Outcome.FAILED
 
 
 @dataclass(frozen=True, slots=True)
 class Trial:
-    """What one check looks at: the target after the last write, and what is measured of it.
+    """What one check looks at: the target as `seen` live after the last write."""
 
-    `began` is when the attempt started (Unix seconds); `still_found`: the problem is found now;
-    ages are in seconds, `source_age` None means no data.
-    """
-
-    began: float
-    effect: Effect
-    finding: Finding
-    still_found: bool
+    attempt: Attempt
+    subject: Subject
     seen: Snapshot
-    observed: Observation
-    source_age: float | None
-    max_age: float
+    effect: Effect
+    settings: Settings
+
+    @property
+    def about(self) -> About:
+        return self.subject.signal.about
+
+    @property
+    def buys_memory(self) -> bool:
+        return self.effect is Effect.BUYS_TIME and self.about is About.MEMORY_EXHAUSTION
 
 
 def check(trial: Trial) -> Look:
     """One look at the target after the last write."""
     seen = trial.seen
-    event = failure_event(seen, trial.began)
+    return (
+        _failed(trial)
+        or _unsettled(seen)
+        or _no_data(trial)
+        or (_room(trial) if trial.buys_memory else _still_there(trial))
+        or Look(Check.GOOD, f"all {seen.ready} pods are ready and the problem is gone")
+    )
+
+
+def _failed(trial: Trial) -> Look | None:
+    """The failure itself, new pods that can't start, or somebody else's newer revision."""
+    seen = trial.seen
+    event = failure_event(seen, trial.attempt.started_at.timestamp())
     if event is not None:
         return Look(Check.BAD, event, event=True)
+    if seen.observed_generation < seen.generation:
+        return None
     looping = [
         pod.ref.name
         for pod in seen.present
-        if any(c.waiting_reason in CANNOT_START for c in pod.containers)
+        if pod.revision == seen.update_revision
+        and any(c.waiting_reason in CANNOT_START for c in pod.containers)
     ]
     if looping:
         return Look(Check.BAD, f"pods can't start: {', '.join(looping)}")
-    if seen.rolling or seen.failing:
-        return Look(Check.WAITING, f"{seen.ready} of {seen.replicas} pods are ready and up to date")
-    if trial.source_age is None or trial.source_age > trial.max_age:
+    before = trial.attempt.pre_state.get("revision")
+    ours = any(a.type is ActionType.SET_TEMPLATE for a in trial.attempt.actions)
+    if before and not ours and seen.update_revision != before:
+        said = f"revision {seen.update_revision} was rolled out meanwhile"
+        return Look(Check.INCONCLUSIVE, said)
+    return None
+
+
+def _unsettled(seen: Snapshot) -> Look | None:
+    if not seen.rolling and not seen.failing:
+        return None
+    return Look(Check.WAITING, f"{seen.ready} of {seen.replicas} pods are ready and up to date")
+
+
+def _no_data(trial: Trial) -> Look | None:
+    around, signal, settings = trial.subject.around, trial.subject.signal, trial.settings
+    age = around.observation.source_age(signal.about, query_key(signal, settings))
+    if age is None or age + around.late > settings.stale_after:
         return Look(Check.INCONCLUSIVE, "the source of the signal gives no fresh data")
-    if trial.effect is Effect.BUYS_TIME and trial.finding.about is About.MEMORY_EXHAUSTION:
-        return _room(seen, trial.observed)
-    if trial.still_found:
-        return Look(Check.BAD, f"the problem is still there: {trial.finding.evidence.message}")
-    return Look(Check.GOOD, f"all {seen.ready} pods are ready and the problem is gone")
+    if trial.buys_memory or measured(signal, trial.seen, around.observation, settings):
+        return None
+    return Look(Check.INCONCLUSIVE, f"there is no fresh data about {trial.seen.ref}")
+
+
+def _still_there(trial: Trial) -> Look | None:
+    """The problem itself, once what is measured can be about the time since all is settled."""
+    subject, seen, settings = trial.subject, trial.seen, trial.settings
+    said = subject.finding.evidence.message if subject.problem else None
+    if trial.about is About.ROLLOUT_FAILING and said is None:
+        erring = erring_of(subject.around.policy, seen, subject.around.observation, settings)
+        names = sorted(p.ref.name for p in seen.present if p.ref.name in erring)
+        said = f"{', '.join(names)} answer with errors" if names else None
+    if said is None:
+        return None
+    settled = max((p.ready_since or 0.0 for p in seen.present), default=0.0)
+    key = query_key(subject.signal, settings)
+    memory = window_of(key[0]) + settings.stale_after if key else 0.0
+    young = subject.around.observation.now - settled < memory
+    return Look(Check.WAITING if young else Check.BAD, f"the problem is still there: {said}")
 
 
 def failure_event(seen: Snapshot, began: float) -> str | None:
     """The failure itself: a container killed for its memory since `began` (Unix seconds)."""
-    for pod in seen.pods:
+    names = [pod.ref.name for pod in seen.pods if killed(pod, began)]
+    return f"pod {', '.join(names)} was OOM-killed" if names else None
+
+
+def killed(pod: Pod, began: float) -> bool:
+    """Whether a container of the pod was killed for its memory since `began` (Unix seconds)."""
+    return any(
+        c.last_exit_reason == "OOMKilled" and c.last_exit_at is not None and c.last_exit_at > began
+        for c in pod.containers
+    )
+
+
+def _room(trial: Trial) -> Look:
+    """Every container that was started since has a fresh sample well below its limit."""
+    seen, observed, settings = trial.seen, trial.subject.around.observation, trial.settings
+    began = trial.attempt.started_at.timestamp()
+    fresh = [p for p in seen.present if p.created_at >= began]
+    if not fresh:
+        return Look(Check.INCONCLUSIVE, "no pod took the place of those that went")
+    full = _without_room(fresh, seen, observed.forecasts)
+    if full is not None:
+        return Look(Check.BAD, full)
+    for pod, container in unmeasured(fresh, seen, observed, settings):
+        said = f"no fresh memory samples of container {container.name} of pod {pod.ref.name}"
+        young = observed.now - (container.started_at or pod.created_at) < settings.stale_after
+        late = Outcome.INCONCLUSIVE
+        return Look(Check.WAITING if young else Check.INCONCLUSIVE, said, late=late)
+    count = sum(c.memory_limit is not None for p in fresh for c in p.containers)
+    if not count:
+        return Look(Check.INCONCLUSIVE, "its pods have no memory limit any more")
+    return Look(Check.GOOD, f"{count} containers have room again")
+
+
+def _without_room(
+    pods: list[Pod], seen: Snapshot, forecasts: Mapping[SeriesKey, Forecast]
+) -> str | None:
+    for pod in pods:
         for container in pod.containers:
-            at = container.last_exit_at
-            if container.last_exit_reason == "OOMKilled" and at is not None and at > began:
-                return f"container {container.name} of pod {pod.ref.name} was OOM-killed"
+            key = SeriesKey(seen.ref.namespace, pod.ref.name, container.name)
+            value, limit = (
+                forecasts[key].value if key in forecasts else None,
+                container.memory_limit,
+            )
+            if value is not None and limit is not None and value > ROOM * limit:
+                where = f"container {container.name} of pod {pod.ref.name}"
+                return f"{where} has no room: {bytes_of(value)} of {bytes_of(limit)}"
     return None
-
-
-def _room(seen: Snapshot, observed: Observation) -> Look:
-    """Every limited container has a fresh sample well below its limit."""
-    measured = 0
-    for pod in seen.present:
-        for forecast in forecasts_of(pod, seen.ref.namespace, observed.forecasts):
-            if forecast.value is None or forecast.limit is None:
-                continue
-            measured += 1
-            if forecast.value > ROOM * forecast.limit:
-                return Look(
-                    Check.BAD,
-                    f"container {forecast.key.container} of pod {pod.ref.name} has no room:"
-                    f" {bytes_of(forecast.value)} of {bytes_of(forecast.limit)}",
-                )
-    if not measured:
-        return Look(Check.INCONCLUSIVE, "no memory samples of its pods yet")
-    return Look(Check.GOOD, f"{measured} containers have room again")

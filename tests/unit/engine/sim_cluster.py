@@ -141,7 +141,7 @@ class SimCluster:
         self.watch_age = 0.0
         self._uids = 0
         self._versions = 1
-        self._shown: dict[str, tuple[float, Snapshot]] = {}
+        self._shown: dict[str, tuple[tuple[float, int], Snapshot]] = {}
 
     # -- what a user, or the world, does ------------------------------------------------------
 
@@ -265,7 +265,7 @@ class SimCluster:
             live=live,
         )
         if not live:
-            self._shown[w.ref.uid] = ((self.now, w.version), made)  # type: ignore[assignment]
+            self._shown[w.ref.uid] = ((self.now, w.version), made)
         return made
 
     def _fail(self, method: str) -> None:

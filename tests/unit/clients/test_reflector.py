@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
+from itertools import count
 from pathlib import Path
 
 import pytest
@@ -188,6 +189,20 @@ async def test_a_silent_watch_is_noticed(tmp_path: Path) -> None:
         await watched.shows(a=2)
         assert script.watched_from[:2] == ["10", "10"]
         assert script.listings == 1
+
+
+async def test_a_kind_to_which_nothing_happens_is_neither_listed_again_nor_a_problem(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    minutes = count(1_000_000, 60)
+    monkeypatch.setattr(QuickClock, "now", lambda _: next(minutes))
+    script = Script([thing("a", 5, size=1)])
+    script.watches.extend([[HOLD] for _ in range(6)])
+    async with watching(script, tmp_path, silence=0.05) as watched:
+        await watched.until(lambda: len(script.watched_from) == 6)
+        assert script.listings == 1
+        assert watched.reflector.error is None
+        assert not watched.clock.waits
 
 
 async def test_replayed_older_events_change_nothing(tmp_path: Path) -> None:

@@ -6,7 +6,7 @@ import asyncio
 import json
 import logging
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Generator, Mapping
-from contextlib import asynccontextmanager, contextmanager
+from contextlib import asynccontextmanager, contextmanager, suppress
 from dataclasses import dataclass
 from functools import partial
 from typing import Any, cast
@@ -117,7 +117,7 @@ class ApiServer:
     async def watch(
         self, path: str, query: Query, silence: float
     ) -> AsyncGenerator[AsyncIterator[Json]]:
-        """Entered once the server accepted; ends with it. TransientError after `silence` s."""
+        """Entered once the server accepted; ends with it, or after `silence` s without a word."""
         request = Request("GET", path, {**query, "watch": "true"})
         patience = aiohttp.ClientTimeout(sock_connect=CONNECT_SECONDS, sock_read=silence)
         response = await self._answer(request, patience)
@@ -207,7 +207,9 @@ async def _close(client: Any) -> None:  # ApiClient.close is not typed
 
 
 async def _events(request: Request, response: aiohttp.ClientResponse) -> AsyncIterator[Json]:
-    with _foreign(request):
+    """Where nothing happens etcd may bring no bookmarks either: silence ends a watch, it is no
+    error. The next one goes on from the same position and tells whether the server is there."""
+    with _foreign(request), suppress(TimeoutError):
         async for line in response.content:
             event = part({"line": json.loads(line)}, "line")
             if not part(event, "object"):

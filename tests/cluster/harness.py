@@ -8,12 +8,13 @@ from __future__ import annotations
 
 import asyncio
 import copy
+import json
 import os
 import time
 import uuid
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -126,6 +127,30 @@ class World:
     async def policy(self, name: str = "care") -> Json:
         return await self.get("HealingPolicy", name)
 
+    def audited(self, since: int = 0) -> list[Json]:
+        """Writes of operators in this world as the API server recorded them, Leases left out.
+
+        `since` is a position in the audit log (`audit_position`).
+        """
+        assert self.stage.lab.audit_log is not None
+        with self.stage.lab.audit_log.open("rb") as log:
+            log.seek(since)
+            lines = [line for line in log if self.name.encode() in line and line.endswith(b"\n")]
+        return [e for e in map(json.loads, lines) if self._is_own_write(e)]
+
+    def audit_position(self) -> int:
+        assert self.stage.lab.audit_log is not None
+        return self.stage.lab.audit_log.stat().st_size
+
+    def _is_own_write(self, event: Json) -> bool:
+        about = event.get("objectRef", {})
+        return (
+            event["user"]["username"] == self.stage.user
+            and event["verb"] not in ("get", "list", "watch")
+            and about.get("namespace") in (self.name, self.own)
+            and about.get("resource") != "leases"
+        )
+
     def effects(self) -> list[Effect]:
         """What the operator did to users' objects."""
         return effects(self.proxy.requests, self.name)
@@ -210,18 +235,21 @@ class World:
 
         await self.until(still, within, what=f"{seconds} s without a write")
 
-    async def cycles(self, count: int) -> None:
-        """Waits until the operator has asked Prometheus, or renewed its Lease, some more."""
+    async def stays(self, condition: Callable[[], Awaitable[bool]], seconds: float) -> None:
+        """Fails as soon as the condition does not hold, within so many seconds."""
+        end = time.monotonic() + seconds
+        while time.monotonic() < end:
+            assert await condition(), f"{self.name}: not any more\n{self.operator.tail()}"
+            await asyncio.sleep(0.2)
 
-        def renewals() -> int:
-            return sum("/leases/" in r.path and r.method != "GET" for r in self.proxy.requests)
+    async def untouched(self, seconds: float) -> None:
+        """Nothing is written to users' objects for so long, with the operator running."""
+        before = self.effects()
 
-        before = renewals()
+        async def still() -> bool:
+            return self.effects() == before and not self.operator.died
 
-        async def more() -> bool:
-            return renewals() >= before + count
-
-        await self.until(more, what=f"{count} renewals")
+        await self.stays(still, seconds)
 
     # -- states ----------------------------------------------------------------------------
 
@@ -323,6 +351,23 @@ async def world(stage: Stage, *, prometheus_faults: bool = False) -> AsyncIterat
         operator = Operator(environment, stage.folder / f"{name}.log")
         stack.push_async_callback(operator.stop)
         yield World(stage, name, own, api, proxy, operator, faults)
+
+
+@asynccontextmanager
+async def second(here: World, identity: str) -> AsyncIterator[World]:
+    """The same world with another operator, which goes through a proxy of its own."""
+    file = here.stage.folder / f"{here.name}-{identity}.kubeconfig"
+    async with FaultProxy.for_kubeconfig(here.stage.kubeconfig) as proxy:
+        environment = {
+            **here.operator.environment,
+            "AKESO_IDENTITY": identity,
+            "AKESO_KUBECONFIG": str(proxy.kubeconfig(file)),
+        }
+        operator = Operator(environment, here.stage.folder / f"{here.name}-{identity}.log")
+        try:
+            yield replace(here, proxy=proxy, operator=operator)
+        finally:
+            await operator.stop()
 
 
 async def _administrator(lab: Lab) -> ApiServer:

@@ -18,6 +18,7 @@ from typing import Any
 
 ROOT = Path(__file__).parents[2]
 SOURCES = [str(ROOT / name) for name in ("operator", "healers", "predictors", "lab", "tests")]
+MOST_STARTS = 12
 FORKS = multiprocessing.get_context("forkserver")
 FORKS.set_forkserver_preload(["cluster.operators", "akeso.wiring", "akeso.cli.operate"])
 
@@ -41,7 +42,7 @@ class Operator:
     def __init__(self, environment: Mapping[str, str], log: Path) -> None:
         self.log = log
         self.starts = 0
-        self._environment = dict(environment)
+        self.environment = dict(environment)
         self._process: Any = None
         self._ended = asyncio.Event()
         self._crash_only = False
@@ -53,9 +54,10 @@ class Operator:
 
     @property
     def died(self) -> bool:
-        """Whether it ended by itself and nobody starts it again."""
+        """Whether it ended by itself and nobody starts it again, or it ends again and again."""
         ended = self._process is not None and self._process.exitcode is not None
-        return ended and not self._told and not self._crash_only
+        looping = self.starts > MOST_STARTS
+        return looping or (ended and not self._told and not self._crash_only)
 
     @property
     def pid(self) -> int:
@@ -63,12 +65,12 @@ class Operator:
 
     def start(self, *, crash_only: bool = True, **more: str) -> None:
         """`more` are settings for this and later starts (`lease_seconds="5"`)."""
-        self._environment |= {f"AKESO_{name.upper()}": value for name, value in more.items()}
+        self.environment |= {f"AKESO_{name.upper()}": value for name, value in more.items()}
         self._crash_only, self._told = crash_only, False
         self._ended.clear()
         os.environ["PYTHONPATH"] = os.pathsep.join(SOURCES)  # for the server that forks
         process = FORKS.Process(
-            target=_operate, args=(self._environment, str(self.log)), daemon=True
+            target=_operate, args=(self.environment, str(self.log)), daemon=True
         )
         process.start()
         self.starts += 1

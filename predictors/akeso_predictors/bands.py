@@ -21,6 +21,8 @@ _CYCLES = 2
 _ORIGINS = 8
 # Weight of the textbook variance in forecast errors, against those seen in the back-test.
 _TRUST = 12.0
+# A model must have this share of the error of the last value at most: few origins prove little.
+_GAIN = 0.8
 # Name of the model where a series says too little to forecast it.
 ABSTAINED = "none"
 _FEWEST = 4
@@ -103,7 +105,9 @@ def _gridded(
 
 
 def _selected(found: Smoothed) -> NDArray[np.int64]:
-    """The setting (S,) with the least error in the back-test, or one step ahead where none was."""
+    """The setting (S,) with the least error in the back-test, or one step ahead where none was; the
+    last value, which comes first in the grid, unless another is clearly better."""
     score = np.where(found.origins > 0, found.absolute, found.variance)
+    score[0] *= _GAIN
     best: NDArray[np.int64] = score.argmin(axis=0)
     return best

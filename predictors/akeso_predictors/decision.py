@@ -15,10 +15,11 @@ def elected(recent: Floats, threshold: Floats | float, settings: DecisionSetting
     the leading axes.
     """
     bar = np.asarray(threshold)[..., None]
-    agree: Bools = np.asarray((recent >= bar).sum(axis=-1) >= settings.votes)
+    agree = np.greater_equal((recent >= bar).sum(axis=-1), settings.votes)
     sure = np.maximum(bar, settings.sure_probability)
-    certain: Bools = (recent[..., -settings.sure_votes :] >= sure).all(axis=-1)
-    return agree | certain
+    certain = (recent[..., -settings.sure_votes :] >= sure).all(axis=-1)
+    decided: Bools = np.logical_or(agree, certain)
+    return decided
 
 
 def actionable(

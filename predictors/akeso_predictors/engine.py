@@ -20,6 +20,8 @@ from akeso_predictors.shapes import AHEAD, Bank
 _BATCH = 1024
 # Rows over which growth is looked at before anything is fitted.
 _GLANCES = (4, 12, 40, 120)
+# Rows that are looked through for bursts.
+_JUMPS = 24
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,7 +74,9 @@ def assess(
         silent.copy(),
     )
     enough = windows.samples >= settings.min_samples
-    near = np.flatnonzero(enough & (level < 1) & _candidates(windows, level, horizon))
+    near = np.flatnonzero(
+        enough & (level < 1) & (_candidates(windows, level, horizon) | _restless(windows, settings))
+    )
     for start in range(0, len(near), _BATCH):
         some = near[start : start + _BATCH]
         part = _fitted(windows.take(some), horizon[some], shapes, settings)
@@ -86,14 +90,17 @@ def assess(
 
 def _inside(windows: Windows) -> Bools:
     """Rows (N, W) that hold a sample of the leg."""
-    width = windows.values.shape[1]
-    return np.isfinite(windows.values) & (np.arange(width)[None, ::-1] < windows.age[:, None])
+    width: int = windows.values.shape[1]
+    inside: Bools = np.isfinite(windows.values)
+    inside &= np.arange(width)[None, ::-1] < windows.age[:, None]
+    return inside
 
 
 def _below(windows: Windows) -> Bools:
     """Rows (N, W) of the leg below the limit."""
-    values = np.where(_inside(windows), windows.values, np.inf)
-    return np.less(values, windows.limit[:, None])
+    below: Bools = _inside(windows)
+    below &= np.nan_to_num(windows.values) < windows.limit[:, None]
+    return below
 
 
 def _candidates(windows: Windows, level: Floats, horizon: Floats) -> Bools:
@@ -107,6 +114,14 @@ def _candidates(windows: Windows, level: Floats, horizon: Floats) -> Bools:
             grown = np.where(inside, newest - np.where(inside, then, 0), newest) / rows
             fastest = np.maximum(fastest, (grown / windows.limit).astype(np.float32))
     return 2 * fastest * horizon >= 1 - level
+
+
+def _restless(windows: Windows, settings: DecisionSettings) -> Bools:
+    """Whether the last rows jump so far that the series may be too bursty for any claim."""
+    recent = windows.values[:, -_JUMPS:]
+    steps = np.abs(np.nan_to_num(np.diff(recent, axis=1))).max(axis=1)
+    restless: Bools = steps > settings.trend.bursty * windows.limit
+    return restless
 
 
 def _fitted(

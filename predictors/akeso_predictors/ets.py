@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from akeso_predictors.checks import Floats
+from akeso_predictors.smoothing import Grid, variance_growth
 
 
 def fitted(
@@ -48,6 +49,10 @@ def one(series: Floats, horizon: int, season: int | None = None) -> tuple[Floats
         # Convergence on a flat series is no news: the result is checked by its intervals.
         warnings.simplefilter("ignore")
         found = model.fit(disp=False, maxiter=60)
-        ahead = found.get_prediction(start=len(whole), end=len(whole) + horizon - 1)
-    variance = np.asarray(ahead.forecast_variance, dtype=np.float64)
-    return np.asarray(ahead.predicted_mean) * scale, np.sqrt(np.maximum(variance, 0)) * scale
+        mean = np.asarray(found.forecast(horizon), dtype=np.float64)
+    values = dict(zip(found.model.param_names, np.asarray(found.params).tolist(), strict=True))
+    # get_prediction wants pandas; the closed form for additive errors needs only the parameters.
+    names = ("smoothing_level", "smoothing_trend", "smoothing_seasonal", "damping_trend")
+    alpha, beta, gamma, phi = (np.array([values.get(name, 0.0)]) for name in names)
+    growth = variance_growth(Grid(alpha, beta, gamma, phi, ("ets",)), horizon, season)[0]
+    return mean * scale, np.sqrt(float(found.mse) * growth) * scale

@@ -72,22 +72,21 @@ class ExhaustionPredictor:
             verdicts = self._judge(columns, spans, np.array([threshold]), now)
         return forecasts(verdicts, self._rings, [key], spans)[0]
 
-    def mark_action(self, key_prefix: tuple[str, str] | SeriesKey, now: float) -> None:
+    def mark_action(self, key: SeriesKey | tuple[str, str], now: float) -> None:
         """An action or a rollout of ours: new samples are awaited before an alarm.
 
-        `key_prefix` is a series or (namespace, start of the pod's name), such as
+        `key` is a series or (namespace, start of the pod's name), such as
         ("shop", "cart-") for a workload.
         """
-        if isinstance(key_prefix, SeriesKey):
-            chosen = [key_prefix]
+        if isinstance(key, SeriesKey):
+            chosen = [key]
         else:
-            namespace, pod = key_prefix
+            namespace, pod = key
             chosen = [
                 k for k in self._rings.column if k.namespace == namespace and k.pod.startswith(pod)
             ]
-        for key in chosen:
-            if key in self._rings.column:
-                self._rings.mark(np.array([self._rings.column[key]]), now)
+        known = self._rings.column
+        self._rings.mark(np.array([known[k] for k in chosen if k in known], dtype=np.int64), now)
 
     def history(self, key: SeriesKey) -> tuple[Floats, Floats]:
         """Times (Unix seconds) and values of the samples that are kept, oldest first."""
@@ -155,7 +154,7 @@ def _aligned(
         values = np.array([given[key] for key in keys], dtype=np.float64)
     else:
         keys = list(known)
-        values = np.full(len(keys), given, dtype=np.float64)
+        values = np.full(len(keys), checks.positive(name, given), dtype=np.float64)
     if not (np.isfinite(values) & (values > 0)).all():
         raise checks.InputError(f"{name} must be finite seconds above zero")
     return keys, np.array([known[key] for key in keys], dtype=np.int64), values

@@ -15,6 +15,8 @@ _TINY = np.float32(1e-12)
 _MOST_CORRELATED = 0.98
 # Independent samples that are assumed at least, so that the arithmetic stays defined.
 _FEWEST = 3.0
+# Share of the rows up to which lone spikes count as accidents.
+_RARE = 0.1
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,15 +47,17 @@ class Posterior:
 def despiked(values: Floats, valid: Bools, spike: float) -> Bools:
     """`valid` (N, W) without lone rows far above or below both neighbours.
 
-    The newest row has no neighbour yet and stays: a vote decides about it, not a filter.
+    The newest row has no neighbour yet and stays: a vote decides about it, not a filter. Where
+    spikes are common they are the nature of the series and stay as well.
     """
     middle = values[:, 1:-1]
     high = np.maximum(values[:, :-2], values[:, 2:])
     low = np.minimum(values[:, :-2], values[:, 2:])
     neighbours = valid[:, :-2] & valid[:, 2:]
     lone = neighbours & ((middle - high > spike) | (low - middle > spike))
+    rare = lone.sum(axis=1) <= _RARE * valid.sum(axis=1)
     kept = valid.copy()
-    kept[:, 1:-1] &= ~lone
+    kept[:, 1:-1] &= ~(lone & rare[:, None])
     return kept
 
 

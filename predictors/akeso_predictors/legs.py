@@ -25,8 +25,9 @@ _LIFT = 4.0
 class Carry:
     """What the next row of each series needs to know of the rows before it; all of shape (S,)."""
 
-    last: Floats  # the last two valid values and the median of the last three
+    last: Floats  # the last three valid values, newest first, and their median
     before: Floats
+    third: Floats
     smooth: Floats
     gap: Ints  # rows since the last valid sample
     limit: Floats
@@ -62,7 +63,7 @@ def fresh_carry(series: int) -> Carry:
         return np.zeros(series, dtype=np.int64)
 
     return Carry(
-        last=nothing(), before=nothing(), smooth=nothing(), gap=none(), limit=nothing(), age=none(),
+        last=nothing(), before=nothing(), third=nothing(), smooth=nothing(), gap=none(), limit=nothing(), age=none(),
         samples=none(), fresh=none(), fresh_age=none(), peak=np.zeros(series), safe=np.zeros(series),
     )  # fmt: skip
 
@@ -111,7 +112,7 @@ def trace(
         limit=known,
     )
     ended = Carry(
-        first[:, -1], second[:, -1], smooth[:, -1], np.where(valid[:, -1], 0, gaps[:, -1]),
+        first[:, -1], second[:, -1], third[:, -1], smooth[:, -1], np.where(valid[:, -1], 0, gaps[:, -1]),
         known[:, -1], legs.age[:, -1], legs.samples[:, -1], legs.fresh[:, -1],
         legs.fresh_age[:, -1], peak[:, -1], safe[:, -1],
     )  # fmt: skip
@@ -136,7 +137,7 @@ def _recent(values: Floats, valid: Bools, carry: Carry) -> tuple[Floats, Floats,
     """The three newest valid values at each row, and the rows since the one before this row."""
     first = _filled(values, carry.last)
     second = _before(first, valid, carry.last, carry.before)
-    third = _before(second, valid, carry.before, carry.before)
+    third = _before(second, valid, carry.before, carry.third)
     rows: Ints = np.arange(values.shape[1], dtype=np.int64)
     at = np.maximum.accumulate(np.where(valid, rows, -1), axis=1)
     earlier = np.concatenate([np.full((len(at), 1), -1), at[:, :-1]], axis=1)

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from akeso_predictors.checks import Floats
+from akeso_predictors.checks import Floats, Ints
 from akeso_predictors.fit import Posterior
 from akeso_predictors.settings import TrendSettings
 from akeso_predictors.shapes import AHEAD, Bank
@@ -18,6 +18,8 @@ from akeso_predictors.shapes import AHEAD, Bank
 QUANTILES = (0.1, 0.5, 0.9)
 # A limit that is reached with less than this probability at any time is not foreseeable.
 _FORESEEABLE = 0.1
+# Shapes that are extrapolated for each series.
+_LEADING = 8
 
 
 def passage(
@@ -25,24 +27,20 @@ def passage(
 ) -> tuple[Floats, Floats]:
     """Probability of having passed by `AHEAD` rows, (N, G) each: with the chance that the trend
     ends, and without. `gap` (N,) is the room left as share of the limit, `age` (N,) in rows."""
-    steps = AHEAD[None, :]
-    memory = np.exp(np.log(np.maximum(posterior.correlation, 1e-3))[:, None] * (2 * steps))
+    chosen = _leading(posterior, shapes)
+    each = np.arange(len(gap))[:, None]
+    rise = np.ascontiguousarray(shapes.rise.T)[chosen]
+    amplitude = posterior.amplitude[each, chosen][:, :, None]
+    memory = np.exp(np.log(np.maximum(posterior.correlation, 1e-3))[:, None] * (2 * AHEAD))
     noise = posterior.noise[:, None] * (1 - memory) + np.float32(settings.noise_floor**2)
-    lasting = np.zeros((len(gap), len(AHEAD)), dtype=np.float32)
-    going_on = np.zeros_like(lasting)
-    for j in np.flatnonzero(np.isfinite(shapes.since)):
-        weight = posterior.weight[:, j]
-        some = np.flatnonzero((weight > 1e-4) & (posterior.amplitude[:, j] > 0))
-        if not len(some):
-            continue
-        rise = shapes.rise[None, :, j]
-        spread = np.sqrt(posterior.variance[some, j, None] * rise**2 + noise[some])
-        score = (posterior.amplitude[some, j, None] * rise - gap[some, None]) / spread
-        passed = weight[some, None] * normal(score)
-        since = np.minimum(shapes.since[j], age[some]) if shapes.since[j] > 0 else age[some]
-        lasts = (since[:, None] / (since[:, None] + steps)) ** np.float32(settings.persistence)
-        going_on[some] += passed
-        lasting[some] += passed * lasts
+    spread = np.sqrt(posterior.variance[each, chosen][:, :, None] * rise**2 + noise[:, None])
+    passed = normal((amplitude * rise - gap[:, None, None]) / spread)
+    passed *= _weights(posterior, shapes, chosen)[:, :, None]
+    since = np.where(
+        shapes.since[chosen] > 0, np.minimum(shapes.since[chosen], age[:, None]), age[:, None]
+    )
+    lasts = (since[:, :, None] / (since[:, :, None] + AHEAD)) ** np.float32(settings.persistence)
+    lasting, going_on = (passed * lasts).sum(axis=1), passed.sum(axis=1)
     # Damping may fall faster than the rest rises; what has passed stays passed.
     return (
         np.maximum.accumulate(lasting, axis=1).clip(0, 1),
@@ -50,14 +48,37 @@ def passage(
     )
 
 
+def _growing(posterior: Posterior, shapes: Bank) -> Floats:
+    """Weights (N, K) of the shapes that rise towards the limit, 0 for the others."""
+    rising = np.isfinite(shapes.since) & (posterior.amplitude > 0)
+    return np.where(rising, posterior.weight, 0)
+
+
+def _leading(posterior: Posterior, shapes: Bank) -> Ints:
+    """The heaviest growing shapes (N, M): the rest of the bank has hardly any weight."""
+    weight = _growing(posterior, shapes)
+    chosen: Ints = np.argpartition(weight, -_LEADING, axis=1)[:, -_LEADING:]
+    return chosen
+
+
+def _weights(posterior: Posterior, shapes: Bank, chosen: Ints) -> Floats:
+    """Weights (N, M) of the leading shapes, which speak for all that grow."""
+    weight = _growing(posterior, shapes)
+    leading: Floats = np.take_along_axis(weight, chosen, axis=1)
+    share: Floats = weight.sum(axis=1) / np.maximum(leading.sum(axis=1), 1e-9)
+    spoken_for: Floats = leading * share[:, None]
+    return spoken_for
+
+
 def at(curve: Floats, rows: Floats) -> Floats:
     """A curve (N, G) over `AHEAD`, read at `rows` (N,) by linear interpolation."""
     right = np.searchsorted(AHEAD, rows).clip(1, len(AHEAD) - 1)
-    share = ((rows - AHEAD[right - 1]) / (AHEAD[right] - AHEAD[right - 1])).clip(0, 1)
+    share: Floats = ((rows - AHEAD[right - 1]) / (AHEAD[right] - AHEAD[right - 1])).clip(0, 1)
     each = np.arange(len(rows))
     low: Floats = curve[each, right - 1]
     high: Floats = curve[each, right]
-    return low + share * (high - low)
+    read: Floats = low + share * (high - low)
+    return read
 
 
 def quantiles(going_on: Floats) -> Floats:
@@ -81,4 +102,5 @@ def normal(score: Floats) -> Floats:
     et al. 2009, J. Ind. Eng. Manag. 2): no special functions, float32, overflow-free."""
     z = score.clip(-6, 6)
     odds: Floats = 1.0 + np.exp(-z * (1.5976 + 0.07056 * z * z))
-    return np.reciprocal(odds)
+    probability: Floats = np.reciprocal(odds)
+    return probability

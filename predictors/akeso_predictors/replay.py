@@ -140,7 +140,9 @@ def _votes(probability: Floats, legs: Legs, which: Ints, rows: int, votes_of: in
     leg_start = which - legs.age.ravel()[which] + 1
     for back in range(votes_of):
         earlier = np.arange(len(which)) - back
-        same = (earlier >= 0) & (which[earlier] >= np.maximum(leg_start, which // rows * rows))
+        same = earlier >= 0
+        earlier = np.maximum(earlier, 0)
+        same &= which[earlier] >= np.maximum(leg_start, which // rows * rows)
         recent[same, votes_of - 1 - back] = probability[earlier[same]]
     return recent
 

@@ -41,8 +41,10 @@ class SeriesRings:
         self.times: Floats = np.full(shape, np.nan)
         self.limits: Floats = np.full(shape, np.nan, dtype=np.float32)
         self.resets: Bools = np.zeros(shape, dtype=np.bool_)
-        # Number of the newest row (-1: no data) and its time; rows are stored modulo the capacity.
+        # Number of the newest row (-1: no data) and of the oldest, time of the newest; rows are
+        # stored modulo the capacity and begin there, so that history may still come before them.
         self.row: Ints = np.full(columns, -1, dtype=np.int64)
+        self.oldest: Ints = np.full(columns, -1, dtype=np.int64)
         self.newest: Floats = np.full(columns, -np.inf)
         # Hash of the newest row's instance (-1: none, no string has it), time after which the next row is marked, history changed.
         self.instance: Ints = np.full(columns, -1, dtype=np.int64)
@@ -50,16 +52,8 @@ class SeriesRings:
         self.changed: Bools = np.zeros(columns, dtype=np.bool_)
 
     _ARRAYS = (
-        "values",
-        "times",
-        "limits",
-        "resets",
-        "row",
-        "newest",
-        "instance",
-        "marked",
-        "changed",
-    )
+        "values", "times", "limits", "resets", "row", "oldest", "newest", "instance", "marked", "changed",
+    )  # fmt: skip
 
     def columns(self, keys: Sequence[SeriesKey]) -> Ints:
         """The columns of the series, made where there are none yet."""
@@ -163,6 +157,7 @@ class SeriesRings:
         where = column[kept], row[kept] % self.capacity
         self.values[where], self.times[where] = value[kept], time[kept]
         self.limits[where], self.resets[where] = limit[kept], resets[kept]
+        self.oldest[at] = np.where(self.row[at] < 0, row[head], self.oldest[at])
         self.row[at], self.newest[at], self.instance[at] = last, time[tail], instance[tail]
         self.marked[at] = np.where(time[tail] > self.marked[at], np.nan, self.marked[at])
 
@@ -174,10 +169,13 @@ class SeriesRings:
         steps = np.rint(gap).clip(1, self.capacity + 1).astype(np.int64)
         total = np.cumsum(steps)
         base: Ints = (total - steps)[head][np.cumsum(head) - 1]
-        return self.row[column] + total - base
+        known = self.row[column]
+        return np.where(known < 0, self.capacity - 1, known) + total - base
 
     def _clear(self, column: Ints, last: Ints) -> None:
         """Empty the rows that a series steps over or into."""
+        used = self.row[column] >= 0
+        column, last = column[used], last[used]
         steps = np.minimum(last - self.row[column], self.capacity)
         owner = np.repeat(column, steps)
         offset = np.arange(len(owner)) - np.repeat(np.cumsum(steps) - steps, steps)
@@ -198,8 +196,9 @@ class SeriesRings:
         )
         spot = (self.row[column] - back) % self.capacity
         room = (back < self.capacity) & (back > 0) & (instance == self.instance[column])
-        room &= (self.row[column] - back >= 0) & ~np.isfinite(self.values[column, spot])
+        room &= ~np.isfinite(self.values[column, spot])
         column, spot = column[room], spot[room]
+        np.minimum.at(self.oldest, column, (self.row[column] - back[room]))
         self.values[column, spot] = value[room]
         self.times[column, spot] = time[room]
         self.limits[column, spot] = limit[room]
@@ -225,6 +224,6 @@ class SeriesRings:
                     np.nan,
                 )
                 self.resets[column], self.changed[column] = False, False
-                self.row[column], self.newest[column] = -1, -np.inf
+                self.row[column], self.oldest[column], self.newest[column] = -1, -1, -np.inf
                 self.instance[column], self.marked[column] = -1, np.nan
                 self._free.append(column)

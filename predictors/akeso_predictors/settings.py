@@ -16,7 +16,7 @@ class TrendSettings:
     window_rows: int = 240
     # Measurement noise that is assumed at least: a perfectly quiet series (kubelet pages, rounded
     # percentages) would otherwise make any wiggle infinitely significant.
-    noise_floor: float = 0.001
+    noise_floor: float = 0.002
     # A lone row this far above (below) both neighbours is a spike, not growth.
     spike: float = 0.05
     # A trend that has lasted A goes on for another h with probability (A / (A + h)) ** persistence:
@@ -24,10 +24,10 @@ class TrendSettings:
     # complete ignorance; 0 believes every trend for ever. Fitted on the development half of the bench.
     persistence: float = 0.25
     # Residual innovations above this are bursts that nobody can predict: abstain.
-    bursty: float = 0.10
+    bursty: float = 0.06
     # Prior weights of the families of shapes (they are normalised): nothing happens, the level
     # stepped, it rose and stopped (from a rest, or since the leg began), growth that saturates, steady growth, growth that began within the
-    # window, growth that accelerates. Most series are flat, most rises end.
+    # window, growth that began within the window and bends or curves up, growth that accelerates. Most series are flat, most rises end.
     prior_flat: float = 0.30
     prior_step: float = 0.10
     prior_ramp: float = 0.10
@@ -35,6 +35,8 @@ class TrendSettings:
     prior_saturate: float = 0.15
     prior_line: float = 0.15
     prior_onset: float = 0.10
+    prior_bend: float = 0.10
+    prior_curve: float = 0.02
     prior_accelerate: float = 0.05
 
     @property
@@ -79,7 +81,7 @@ class DecisionSettings:
     # A fall this deep is a new regime: what was fitted before it no longer holds.
     leg_drop: float = 0.25
     # The forecast must rise this far above the safe peaks to alarm.
-    safe_margin: float = 0.01
+    safe_margin: float = 0.03
     # A relative change of the limit above this starts a leg (floats that were printed differ less).
     limit_change: float = 0.001
     # A sample from further in the future than this betrays a broken clock: the series begins anew.

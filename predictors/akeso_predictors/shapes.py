@@ -18,7 +18,7 @@ from akeso_predictors.checks import Floats
 from akeso_predictors.settings import TrendSettings
 
 # Rows ahead at which first passage is tabulated: finer where it is near, up to 4,096 rows.
-AHEAD: Floats = np.concatenate([[0.0], np.geomspace(1, 4096, 25)]).astype(np.float32)
+AHEAD: Floats = np.concatenate([[0.0], np.geomspace(1, 4096, 37)]).astype(np.float32)
 
 # Breaks lie densely where the newest rows are: one row off there looks like growth.
 _NEAR = tuple(range(1, 13))
@@ -28,7 +28,13 @@ _STOPS = _NEAR[1:] + _FAR
 _RAMP_WIDTHS = (2, 4, 8, 16)
 _RAMP_ENDS = (1, 2, 3, 4, 6, 8, 12, 16, 24, 32, 48, 64, 96, 128, 192)
 _DECAYS = (2.0, 4.0, 8.0, 16.0, 32.0, 64.0, 128.0)
-_ONSETS = (6, 8, 10, 13, 16, 20, 25, 32, 40, 50, 64, 80, 100, 128, 160, 200)
+# 12 % apart: with coarser onsets, a straight rise is mistaken for a bent one from the next onset.
+_ONSETS = (
+    *range(6, 15), 16, 18, 20, 22, 25, 28, 32, 36, 40, 45, 50, 56, 63, 70, 80, 90, 100, 112, 126, 140,
+    160, 180, 200, 224,
+)  # fmt: skip
+# Time constants of a rise after a rest, as share of the time since it began.
+_BENDS = (0.33, 1.0)
 _GROWTHS = (12.0, 32.0, 96.0)
 # Rows that a shape must have on both sides of its break, to be more than a fit to noise.
 _SIDE = 3
@@ -76,8 +82,11 @@ class _Columns:
 
     def bank(self, total: float) -> Bank:
         past, rise, prior, spread, age, since = zip(*self.kept, strict=True)
+        # Zero at the newest row: in a short leg no digits are lost to a common offset.
+        anchored = np.stack(past, axis=1)
+        anchored -= anchored[-1]
         return Bank(
-            past=np.stack(past, axis=1).astype(np.float32),
+            past=anchored.astype(np.float32),
             rise=np.stack(rise, axis=1).astype(np.float32),
             log_prior=np.log(np.maximum(np.array(prior) / total, 1e-12)).astype(np.float32),
             spread=np.array(spread, dtype=np.float32),
@@ -106,6 +115,14 @@ def bank(settings: TrendSettings) -> Bank:
     columns.trend(rows, ahead, settings.prior_line)
     for c, apart in _spaced(_ONSETS):
         columns.broken(np.maximum(rows + c, 0), ahead, settings.prior_onset, c, apart)
+        for ratio in _BENDS:
+            # A rise that began c rows ago and bends: most warm-ups after a rest.
+            tau = c * ratio
+            bent = -np.expm1(-np.maximum(rows + c, 0) / tau)
+            rise = np.exp(-c / tau) * -np.expm1(-ahead / tau)
+            columns.broken(bent, rise, settings.prior_bend / len(_BENDS), c, apart)
+        curved = np.maximum(rows + c, 0) ** 2 / c
+        columns.broken(curved, (ahead + c) ** 2 / c - c, settings.prior_curve, c, apart)
     for tau in _GROWTHS:
         growth = np.expm1((ahead / tau).clip(max=20.0))
         columns.trend(np.exp(rows / tau), growth, settings.prior_accelerate / len(_GROWTHS))

@@ -66,12 +66,15 @@ class Track:
         a vote, oldest first."""
         self._grow()
         rings = self._rings
-        late = column[
-            rings.changed[column] | (rings.row[column] - self._seen[column] >= rings.capacity)
-        ]
+        late = column[rings.changed[column]]
         self.forget(late)
         rings.changed[late] = False
-        new = np.minimum(rings.row[column] - self._seen[column], rings.capacity)
+        since = np.maximum(self._seen[column], rings.oldest[column] - 1)
+        new = np.minimum(rings.row[column] - since, rings.capacity)
+        # What was traced lies too far back to be continued.
+        self._carry.put(
+            column[new == rings.capacity], fresh_carry(int((new == rings.capacity).sum()))
+        )
         found: list[Pending] = []
         for rows in np.unique(new[new > 0]).tolist():
             some = column[new == rows]

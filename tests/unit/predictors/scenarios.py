@@ -15,7 +15,9 @@ LIMIT = 512 * 2.0**20
 PAGE = 1 / 1024  # allocation granularity as share of the limit: half a MiB of 512
 
 
-def leak(seconds: float, seed: int, start: float = 0.10, noise: float = 0.005, step: float = STEP) -> Series:
+def leak(
+    seconds: float, seed: int, start: float = 0.10, noise: float = 0.005, step: float = STEP
+) -> Series:
     """Steady growth from `start` to the limit in `seconds`, page by page, with noise."""
     random = np.random.default_rng(seed)
     rows = round(seconds / step) + 1

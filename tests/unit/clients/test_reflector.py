@@ -48,7 +48,9 @@ class Watched:
 
     async def until(self, condition: Callable[[], bool]) -> None:
         try:
-            async with asyncio.timeout(1.5):
+            async with asyncio.timeout(
+                10
+            ):  # on a busy machine; it takes milliseconds on a free one
                 while not condition():
                     await asyncio.sleep(0.005)
         except TimeoutError:

@@ -14,6 +14,7 @@ from akeso.domain.verdict import Verdict
 from akeso.domain.workload import Snapshot, WorkloadRef
 from akeso.engine.intent import read_action
 from akeso.engine.observe import Observation, query_key
+from akeso.engine.selection import Selection
 from akeso.policy.case import Case, Control, Fleet, PastHealing, Rules
 from akeso.policy.chain import first_denial
 from akeso.policy.chain import judge as ask
@@ -94,7 +95,7 @@ class Judge:
         while index is not None and index < len(rungs):
             judgement = self._rung(index, rungs[index], question)
             denial = judgement.denial
-            if denial is None or not _concerns_rung(denial, judgement):
+            if denial is None or not _concerns_rung(judgement):
                 return judgement
             best = best or judgement
             index += 1
@@ -109,8 +110,9 @@ class Judge:
         context = self.context(around.policy, seen, around.observation)
         fits = healer.diagnose(finding, seen, context)
         plan = healer.plan(finding, seen, context) if fits.allowed else None
-        verdicts = ask(self.case(question, plan, healer.name))
-        return Judgement(index, healer, plan, (*verdicts, fits), rung.timeout_seconds)
+        asked = ask(self.case(question, plan, healer.name))
+        verdicts = (*asked, fits) if fits.allowed else (fits, *asked)
+        return Judgement(index, healer, plan, verdicts, rung.timeout_seconds)
 
     def write(self, question: Question, attempt: Attempt, action: Action) -> tuple[Verdict, ...]:
         """What the guards say right before one write of an attempt under way."""
@@ -139,7 +141,7 @@ class Judge:
             plan=plan,
             rules=rules_of(policy, observation.selection.overlaps.get(seen.ref.uid, ())),
             control=control_of(around.control, self._settings.namespace),
-            fleet=_fleet(observation.selection.targets.get(policy.metadata.uid, ())),
+            fleet=_fleet(observation.selection, policy),
             now=observation.now + around.late,
             source_age=None if age is None else age + around.late,
             max_age=self._settings.stale_after,
@@ -160,13 +162,10 @@ def unknown_healer(name: str, known: Iterable[str]) -> Verdict:
     )
 
 
-def _concerns_rung(denial: Verdict, judgement: Judgement) -> bool:
-    """Whether all that stands against it is about this rung only."""
-    own = judgement.healer.name if judgement.healer else "healer"
-    return all(
-        v.guard in OF_THE_RUNG or v.guard in (own, "healer")
-        for v in judgement.verdicts
-        if not v.allowed
+def _concerns_rung(judgement: Judgement) -> bool:
+    """Whether it can't be this rung, whatever else stands against acting now."""
+    return judgement.plan is None or all(
+        v.guard in OF_THE_RUNG for v in judgement.verdicts if not v.allowed
     )
 
 
@@ -201,9 +200,9 @@ def control_of(control: HealingControl | None, own_namespace: str) -> Control:
     )
 
 
-def _fleet(targets: Sequence[Snapshot]) -> Fleet:
-    failing = frozenset(seen.ref.uid for seen in targets if seen.failing)
-    return Fleet(targets=len(targets), failing=failing)
+def _fleet(selection: Selection, policy: HealingPolicy) -> Fleet:
+    uid = policy.metadata.uid
+    return Fleet(len(selection.targets.get(uid, ())), selection.failing.get(uid, frozenset()))
 
 
 def past_healings(healings: Iterable[Healing], judged: Healing | None) -> tuple[PastHealing, ...]:

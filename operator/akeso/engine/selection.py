@@ -16,12 +16,13 @@ class Selection:
 
     `targets`: per policy the workloads it selects. `overlaps`: per workload the policies that
     meet on it, where there are several. `empty`: per policy the names of its targets that select
-    nothing.
+    nothing. `failing`: per policy the workloads that fail now.
     """
 
     targets: Mapping[str, tuple[Snapshot, ...]]
     overlaps: Mapping[str, tuple[HealingPolicy, ...]]
     empty: Mapping[str, tuple[str, ...]]
+    failing: Mapping[str, frozenset[str]]
 
 
 def select(policies: Sequence[HealingPolicy], snapshots: Iterable[Snapshot]) -> Selection:
@@ -39,7 +40,9 @@ def select(policies: Sequence[HealingPolicy], snapshots: Iterable[Snapshot]) -> 
         for uid in found:
             meeting[uid].append(policy)
     overlaps = {uid: tuple(ps) for uid, ps in meeting.items() if len(ps) > 1}
-    return Selection(targets, overlaps, empty)
+    bad = {seen.ref.uid for found in by_namespace.values() for seen in found if seen.failing}
+    failing = {uid: frozenset(s.ref.uid for s in ts) & bad for uid, ts in targets.items()}
+    return Selection(targets, overlaps, empty, failing)
 
 
 def _of_policy(

@@ -18,6 +18,7 @@ def leaking(world: World, name: str = "web", **fields: Any) -> SimWorkload:
     """A workload whose pods leak since they started, some minutes ago."""
     w = world.cluster.add(name, **{"leak": LEAK, **fields})
     for pod in w.pods:
+        w.leak_of[pod.ref.uid] = LEAK
         pod.born = pod.started = NOW - AGE
         pod.ready_since = NOW - AGE + 8
     return w

@@ -155,6 +155,7 @@ class World:
         self.records = SimRecords(self.journal, self.cluster)
         self.notifier = SimNotifier()
         self.crashes = 0
+        self.began = NOW
         self.engine = self._engine()
         control = HealingControl(metadata=ObjectMeta(name="akeso", namespace="akeso"))
         self.control = self.records.put(control)
@@ -206,9 +207,14 @@ class World:
 
     def remember(self, policy: HealingPolicy, w: SimWorkload, *revisions: str) -> None:
         """Lets the policy have seen these revisions healthy, newest first."""
+        self.remember_all(policy, [w], *revisions)
+
+    def remember_all(
+        self, policy: HealingPolicy, workloads: Sequence[SimWorkload], *revisions: str
+    ) -> None:
         wire = self.records.wire(policy)
         seen = wire.setdefault("status", {}).setdefault("revisions", [])
-        seen.append(
+        seen.extend(
             {
                 "kind": w.ref.kind.value,
                 "name": w.ref.name,
@@ -216,6 +222,7 @@ class World:
                 "healthy": list(revisions),
                 "since": "2027-01-01T00:00:00Z",
             }
+            for w in workloads
         )
         self.records.overwrite(policy, wire)
 

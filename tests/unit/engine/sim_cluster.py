@@ -112,7 +112,8 @@ class SimWorkload:
     autoscaler: str | None = None
     base: float = 40 * MIB
     leak: float = 0.0
-    leak_of: dict[str, float] = field(default_factory=dict[str, float])  # by pod name
+    leak_of: dict[str, float] = field(default_factory=dict[str, float])  # by pod uid
+    base_of: dict[str, float] = field(default_factory=dict[str, float])
     made: int = 0
     fewest_ready: int = 10**6
 
@@ -125,8 +126,9 @@ class SimWorkload:
         return sum(p.ready for p in self.present)
 
     def memory(self, pod: SimPod, now: float) -> float:
-        rate = self.leak_of.get(pod.ref.name, self.leak)
-        return min(self.base + rate * (now - pod.started), LIMIT)
+        rate = self.leak_of.get(pod.ref.uid, self.leak)
+        base = self.base_of.get(pod.ref.uid, self.base)
+        return min(base + rate * (now - pod.started), LIMIT)
 
 
 class SimCluster:
@@ -355,6 +357,7 @@ class SimCluster:
         if w.memory(pod, self.now) >= LIMIT:
             self._exit(pod, "OOMKilled", 137)
         health = w.bad.get(pod.revision)
+        health = None if health == "fine" else health
         if health == "crash" and not w.held and self.now - pod.started >= CRASH_EVERY:
             self._exit(pod, "Error", 1)
             pod.waiting = "CrashLoopBackOff"
@@ -389,7 +392,9 @@ class SimCluster:
                 self._delete(w, pod)
         elif len(w.present) > w.replicas:
             victim = min(old or new, key=lambda p: (p.ready, -p.born))
-            if not old or not victim.ready or w.ready > w.replicas:
+            unready = sum(not p.ready for p in new)
+            spare = w.ready > w.replicas if victim.ready else len(w.present) - unready > w.replicas
+            if not old or spare:
                 self._delete(w, victim)
         elif old or len(new) < w.replicas:
             self._start(w)

@@ -19,9 +19,9 @@ from unit.engine.sim_cluster import SimWorkload
 Scene = Callable[[], tuple[World, SimWorkload]]
 
 SCENES: dict[str, Scene] = {
-    "surge": lambda: leak(replicas=1),
-    "two evictions": lambda: leak(replicas=2),
-    "StatefulSet restart": lambda: leak(replicas=2, kind=Kind.STATEFUL_SET),
+    "surge": lambda: leak(replicas=1, leak=0.0),
+    "two evictions": lambda: leak(replicas=2, leak=0.0),
+    "StatefulSet restart": lambda: leak(replicas=2, leak=0.0, kind=Kind.STATEFUL_SET),
     "Deployment rollback": lambda: bad_release(Kind.DEPLOYMENT),
     "StatefulSet rollback": lambda: bad_release(Kind.STATEFUL_SET),
     "DaemonSet rollback": lambda: bad_release(Kind.DAEMON_SET),

@@ -29,5 +29,11 @@ def ahead(moment: datetime, now: datetime) -> str:
     return f"in {seconds_of(seconds)} ({clock(moment, now)})"
 
 
+def span(seconds: float) -> str:
+    """`47 s`, `2 min 47 s`: for what a person has just sat through."""
+    minutes, rest = divmod(round(seconds), 60)
+    return f"{minutes} min {rest} s" if minutes else f"{rest} s"
+
+
 def many(count: int, noun: str) -> str:
     return f"{count} {noun}" if count == 1 else f"{count} {noun}s"

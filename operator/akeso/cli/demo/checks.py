@@ -9,9 +9,8 @@ from datetime import UTC, datetime
 from akeso.api.healing import Healing
 from akeso.cli.demo import names
 from akeso.cli.demo.evidence import Evidence
-from akeso.cli.words import many
+from akeso.cli.words import many, span
 from akeso.domain.finding import Outcome
-from akeso.engine.words import seconds_of
 
 REPLICAS = 3  # of the checkout service
 # Without Akeso every request after the release but one in five would fail, for ever.
@@ -41,7 +40,7 @@ def _twin_was_killed(evidence: Evidence) -> Check:
         return Check("twin-killed", False, said, _PODS)
     said = (
         f"{names.TWIN}, which nobody protects, was OOM-killed at {_moments(k.at for k in kills)},"
-        f" {seconds_of((kills[0].at - pod.created_at).total_seconds())} after it started"
+        f" {span((kills[0].at - pod.created_at).total_seconds())} after it started"
     )
     return Check("twin-killed", True, said, _PODS)
 
@@ -63,8 +62,16 @@ def _leaky_was_not_killed(evidence: Evidence) -> Check:
         f"{names.LEAKY}, with the same leak but protected, was never killed:"
         f" {many(len(evicted), 'restart')} in good order"
         f" ({_moments(w.at for w in evicted)}), never fewer than {many(fewest, 'pod')} ready"
+        f"{_users(evidence, names.LEAKY)}"
     )
     return Check("leaky-never-killed", fewest >= 1, said, source)
+
+
+def _users(evidence: Evidence, app: str) -> str:
+    counted = evidence.requests.get(app)
+    if counted is None:
+        return ""
+    return f"; {counted.failed} of its users' {counted.total} requests failed"
 
 
 def _it_was_foreseen(evidence: Evidence) -> Check:
@@ -78,8 +85,7 @@ def _it_was_foreseen(evidence: Evidence) -> Check:
         said = f"Akeso saw {names.LEAKY}'s failure only when its twin was dead already"
         return Check("foreseen", False, said, _HEALINGS)
     said = (
-        f"Akeso saw it coming {seconds_of(margin)} ahead, at {_clock(_opened(healed))}"
-        f"{_expected(healed)}"
+        f"Akeso saw it coming {span(margin)} ahead, at {_clock(_opened(healed))}{_expected(healed)}"
     )
     percent = forecast.probability_percent
     likely = f", probability {percent} %" if percent is not None else ""
@@ -122,7 +128,7 @@ def _rollout_was_undone(evidence: Evidence) -> Check:
         return Check("rollout-undone", False, "it was undone, but not by Akeso", source)
     said = (
         f"the bad rollout of {names.CHECKOUT} was undone in"
-        f" {(ended - began).total_seconds():.0f} s (first bad pod ready {_clock(began)},"
+        f" {(ended - began).total_seconds():.0f} s (first bad pod {_clock(began)},"
         f" last one gone {_clock(ended)}); all {len(good)} pods are {names.GOOD} again"
     )
     return Check("rollout-undone", True, said, source)
@@ -149,6 +155,8 @@ def _few_requests_failed(evidence: Evidence) -> Check:
 def _next_release_is_free(evidence: Evidence) -> Check:
     source = "kubectl apply --server-side --dry-run=server"
     conflict = evidence.next_release_conflict
+    if not evidence.of(names.CHECKOUT):
+        return Check("next-release", False, f"{names.CHECKOUT} never ran", source)
     if conflict is not None:
         said = f"the next release of {names.CHECKOUT} would fail: {conflict}"
         return Check("next-release", False, said, source)

@@ -64,9 +64,9 @@ def run(options: Options) -> int:
     stage = Stage(open_lab(options.lab), checkout_root())
     console = console_for(None if options.output == "table" else sys.stderr)
     try:
-        evidence = Show(stage, console, options.timeout, options.keep).run()
+        with Show(stage, console, options.timeout, options.keep).played() as evidence:
+            checks = check_all(evidence)
+            show(options, as_data(evidence, checks), lambda _: render(console, evidence, checks))
+            return 0 if passed(checks) and evidence.gave_up is None else 1
     except LabError as error:
         raise PermanentError(str(error)) from None
-    checks = check_all(evidence)
-    show(options, as_data(evidence, checks), lambda _: render(console, evidence, checks))
-    return 0 if passed(checks) and evidence.gave_up is None else 1

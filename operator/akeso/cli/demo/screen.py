@@ -16,6 +16,7 @@ from rich.text import Text
 from akeso.cli.demo import names
 from akeso.cli.demo.scene import Scene
 from akeso.cli.demo.story import HEARTBEAT_SECONDS, Line, heartbeat
+from akeso.cli.words import span
 from akeso.engine.words import bytes_of, seconds_of
 
 REFRESH_PER_SECOND = 4
@@ -75,7 +76,7 @@ def opened(console: Console) -> Generator[Screen]:
 
 def draw(scene: Scene, began: datetime) -> RenderableType:
     """The picture below the story."""
-    elapsed = seconds_of((scene.at - began).total_seconds())
+    elapsed = span((scene.at - began).total_seconds())
     title = Text("Akeso demo", "bold").append(f"  {elapsed}  Ctrl-C ends it and clears up", "dim")
     return Group(Text(), title, _services(scene))
 

@@ -32,11 +32,13 @@ class Show:
     timeout: float
     keep: bool
 
-    def run(self) -> Evidence:
-        """Plays once. KeyboardInterrupt (also for SIGTERM) after everything was cleared up."""
+    @contextmanager
+    def played(self) -> Generator[Evidence]:
+        """Plays once; clears up when the context ends, also after Ctrl-C and SIGTERM, which come
+        out as KeyboardInterrupt."""
         with self._alone():
             try:
-                return asyncio.run(self._perform())
+                yield asyncio.run(self._perform())
             except asyncio.CancelledError:
                 raise KeyboardInterrupt from None
             finally:

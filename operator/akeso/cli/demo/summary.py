@@ -6,13 +6,13 @@ from collections.abc import Sequence
 from typing import Any
 
 from rich.console import Console
-from rich.padding import Padding
 from rich.text import Text
 
 from akeso.api.scalars import format_time
 from akeso.cli.demo.checks import Check
 from akeso.cli.demo.evidence import Evidence
-from akeso.engine.words import seconds_of
+from akeso.cli.output import indented
+from akeso.cli.words import span
 
 
 def as_data(evidence: Evidence, checks: Sequence[Check]) -> dict[str, Any]:
@@ -50,16 +50,14 @@ def render(console: Console, evidence: Evidence, checks: Sequence[Check]) -> Non
     """The summary for people."""
     took = (evidence.ended - evidence.began).total_seconds()
     console.print()
-    console.print(
-        Text(f"What happened, from the cluster's own records ({seconds_of(took)})", "bold")
-    )
+    console.print(Text(f"What happened, from the cluster's own records ({span(took)})", "bold"))
     for check in checks:
         mark = Text("✓ ", "green") if check.holds else Text("✗ ", "bold red")
-        console.print(Padding(mark.append(check.said, "default"), (0, 0, 0, 1)))
-        console.print(Padding(Text(f"on record: {check.source}", "dim"), (0, 0, 0, 3)))
+        console.print(indented(mark.append(check.said, "default"), 1))
+        console.print(indented(Text(f"on record: {check.source}", "dim"), 3))
     for app, counted in sorted(evidence.requests.items()):
         said = f"users of {app}: {counted.ok} requests answered, {counted.failed} failed"
-        console.print(Padding(Text(said, "dim"), (0, 0, 0, 1)))
+        console.print(indented(Text(said, "dim"), 1))
     if evidence.gave_up is not None:
         console.print(Text(f"The demo did not get to its end: {evidence.gave_up}", "bold red"))
     held = sum(c.holds for c in checks)

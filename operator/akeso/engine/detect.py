@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
+from akeso.api.healing import MAX_EVIDENCE_PODS
 from akeso.api.policy import HealingPolicy, Signal
 from akeso.domain.finding import Evidence, Finding, Origin
 from akeso.domain.finding import Signal as About
@@ -81,7 +82,8 @@ def _find(
     if found is None:
         return None
     origin, evidence, pods = found
-    return Finding(seen.ref, policy.metadata.name, signal.name, about, origin, evidence, pods)
+    worst = pods[:MAX_EVIDENCE_PODS]  # as many as a Healing can record, and a plan can hold
+    return Finding(seen.ref, policy.metadata.name, signal.name, about, origin, evidence, worst)
 
 
 _Found = tuple[Origin, Evidence, tuple[PodRef, ...]]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterator, Mapping, Sequence
 
 from akeso.api.policy import Signal
@@ -25,9 +24,7 @@ def measured(signal: Signal, seen: Snapshot, observation: Observation, settings:
         down = result is not None and isinstance(result.error, TransientError)
         age = observation.source_age(signal.about)
         return not down and age is not None and age <= settings.stale_after
-    return result is not None and any(
-        math.isfinite(r.value) and _speaks_of(r.labels, signal, seen) for r in result.readings
-    )
+    return result is not None and any(_speaks_of(r.labels, signal, seen) for r in result.readings)
 
 
 def unmeasured(

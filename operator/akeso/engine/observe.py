@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import logging
+import math
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import groupby
@@ -14,10 +16,14 @@ from akeso.domain.workload import Pod
 from akeso.engine.breaches import Breaches
 from akeso.engine.onsets import Onsets, labels_of
 from akeso.engine.selection import Selection, select
-from akeso.errors import AkesoError
+from akeso.errors import AkesoError, PermanentError
 from akeso.protocols import Clock, Cluster, MetricSource, Predictor, Reading, Usage
 from akeso.settings import Settings
 
+log = logging.getLogger(__name__)
+
+# A sample from further in the future betrays a broken clock; it says nothing of freshness.
+CLOCK_AHEAD_SECONDS = 60.0
 HISTORY_ROWS = 400  # samples per series that back-fill asks for: enough for the longest slope
 SAMPLES_AT_ONCE = 100_000  # of them; a quarter of a second of work and 20 MiB
 SHORTEST_PIECE = 10  # rows, however many series there are: each piece is a request
@@ -145,7 +151,7 @@ class Observer:
             usages = await self._source.memory()
         except AkesoError as error:
             return error
-        self._predictor.ingest(self._samples(usages, containers))
+        self._predictor.ingest(self._samples(usages, containers, now))
         return None
 
     async def _backfill(self, containers: Mapping[SeriesKey, Incarnation], now: float) -> None:
@@ -164,11 +170,15 @@ class Observer:
         step = self._settings.scrape_interval_seconds
         for back in range(HISTORY_ROWS, 0, -rows):
             since, until = now - back * step, now - max(0, back - rows) * step
-            history = await self._source.memory_history(since, until)
-            self._predictor.ingest(self._samples(history, new))
+            try:
+                history = await self._source.memory_history(since, until)
+            except PermanentError as error:  # what comes now is worth having without it
+                log.warning("No history of memory, forecasts begin anew: %s", error)
+                return
+            self._predictor.ingest(self._samples(history, new, now))
 
     def _samples(
-        self, usages: Iterable[Usage], containers: Mapping[SeriesKey, Incarnation]
+        self, usages: Iterable[Usage], containers: Mapping[SeriesKey, Incarnation], now: float
     ) -> Iterator[Sample]:
         for name, run in groupby(usages, attrgetter("namespace", "pod", "container")):
             key = SeriesKey(*name)
@@ -176,7 +186,8 @@ class Observer:
             for usage in run:
                 if known is None or usage.time < known.started_at:
                     continue  # nobody's, or of a predecessor with the same name
-                self._newest = max(self._newest or 0.0, usage.time)
+                if math.isfinite(usage.value) and usage.time <= now + CLOCK_AHEAD_SECONDS:
+                    self._newest = max(self._newest or 0.0, usage.time)
                 yield Sample(key, usage.time, usage.value, known.limit, known.instance)
 
     async def _queries(
@@ -203,9 +214,10 @@ class Observer:
             ),
         )
         try:
-            readings = tuple(await self._source.evaluate(key[0]))
+            found = await self._source.evaluate(key[0])
         except AkesoError as error:
             return QueryResult(error=error)
+        readings = tuple(r for r in found if math.isfinite(r.value))  # 0/0 and x/0 say nothing
         since = await onsets.update(self._source, readings, now)
         marked = ((r, since.get(labels_of(r))) for r in readings)
         return QueryResult(readings, Breaches((r, t) for r, t in marked if t is not None))

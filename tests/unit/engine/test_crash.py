@@ -27,9 +27,9 @@ SCENES: dict[str, Scene] = {
     "DaemonSet rollback": lambda: bad_release(Kind.DAEMON_SET),
 }
 WRITES = {
-    "surge": 18,
-    "two evictions": 12,
-    "StatefulSet restart": 12,
+    "surge": 21,
+    "two evictions": 15,
+    "StatefulSet restart": 15,
     "Deployment rollback": 13,
     "StatefulSet rollback": 15,
     "DaemonSet rollback": 13,

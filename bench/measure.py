@@ -156,6 +156,7 @@ class AuditLog:
 class Figures:
     """One program at rest. Rates are per minute, CPU in percent of one core."""
 
+    load_average: float  # of the whole machine, at the end
     cycles: int
     cycle_p50_s: float
     cycle_p95_s: float
@@ -202,6 +203,7 @@ class Gauge:
         rss, peak = memory_mib(self._pid)
         writes = calls.other_writes.total()
         return Figures(
+            load_average=os.getloadavg()[0],
             cycles=len(cycles),
             cycle_p50_s=middle,
             cycle_p95_s=high,

@@ -73,7 +73,7 @@ class World:
     proxy: FaultProxy
     operator: Operator
     prometheus: FaultProxy | None = None
-    uids: dict[str, str] = field(default_factory=dict[str, str])
+    tired: set[str] = field(default_factory=set[str])  # names of pods
 
     # -- what people do --------------------------------------------------------------------
 
@@ -257,6 +257,7 @@ class World:
         """The signal fires for all pods that a workload has now; their uids."""
         pods = await self.pods(name)
         for pod in pods:
+            self.tired.add(pod["metadata"]["name"])
             self.fatigue(pod["metadata"]["name"], 1.0)
         return [pod["metadata"]["uid"] for pod in pods]
 
@@ -350,7 +351,28 @@ async def world(stage: Stage, *, prometheus_faults: bool = False) -> AsyncIterat
         }
         operator = Operator(environment, stage.folder / f"{name}.log")
         stack.push_async_callback(operator.stop)
-        yield World(stage, name, own, api, proxy, operator, faults)
+        here = World(stage, name, own, api, proxy, operator, faults)
+        measuring = asyncio.create_task(_measure(here))
+        stack.push_async_callback(_cancelled, measuring)
+        yield here
+
+
+async def _measure(here: World) -> None:
+    """Every pod measures its fatigue, as pods that export metrics do: none, until it is tired."""
+    known: set[str] = set()
+    path = f"/api/v1/namespaces/{here.name}/pods"
+    while True:
+        for pod in await here.api.list_all(path):
+            name = pod["metadata"]["name"]
+            if name not in known and name not in here.tired:
+                here.fatigue(name, 0.0)
+            known.add(name)
+        await asyncio.sleep(0.3)
+
+
+async def _cancelled(task: asyncio.Task[None]) -> None:
+    task.cancel()
+    await asyncio.gather(task, return_exceptions=True)
 
 
 @asynccontextmanager

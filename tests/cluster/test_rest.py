@@ -18,7 +18,6 @@ async def test_at_rest_the_operator_writes_nothing_but_its_lease(here: World) ->
     for kind, name in (("Deployment", "web"), ("StatefulSet", "db"), ("DaemonSet", "agent")):
         await here.rolled_out(kind, name)
         for pod in await here.pods(name):
-            here.fatigue(pod["metadata"]["name"], 0.1)
             here.stage.exporter.put(
                 "container_memory_working_set_bytes",
                 64 * 2**20,
@@ -89,10 +88,6 @@ async def test_errors_long_after_a_good_release_roll_nothing_back_and_a_person_i
     errors = {"name": "rollout", "builtin": "RolloutFailing"} | {
         key: query[key] for key in ("query", "threshold", "podLabel")
     }
-    await here.apply(workload())
-    await here.rolled_out("Deployment")
-    for pod in await here.pods():
-        here.fatigue(pod["metadata"]["name"], 0.0)
     await proven(here, errors, query)
     await here.tire()
     healing = await here.blocked("RevisionWasHealthy")

@@ -68,6 +68,15 @@ ROLLOUT_SIGNAL: Json = {"name": "rollout", "builtin": "RolloutFailing"}
 MEMORY_SIGNAL: Json = {"name": "memory", "builtin": "MemoryExhaustion"}
 
 
+# A new pod is measured a second or two after it is ready, on a busy machine later.
+VERIFY: Json = {
+    "initialDelaySeconds": 1,
+    "intervalSeconds": 1,
+    "successes": 2,
+    "inconclusiveLimit": 30,
+}
+
+
 def policy(*signals: Json, name: str = "care", **spec: Any) -> Json:
     return {
         "apiVersion": API_VERSION,
@@ -77,7 +86,7 @@ def policy(*signals: Json, name: str = "care", **spec: Any) -> Json:
             "mode": "Heal",
             "targets": [{"name": "all", "selector": {}}],
             "signals": list(signals),
-            "verify": {"initialDelaySeconds": 1, "intervalSeconds": 1, "successes": 2},
+            "verify": VERIFY,
             **spec,
         },
     }

@@ -34,7 +34,12 @@ ${AKESO_LAB_STATE:-/var/tmp/akeso-lab}/<name>.
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command; 0 when all is well, 1 when not, 2 for a wrong command line."""
-    options = _parser().parse_args(arguments)
+    given = list(sys.argv[1:] if arguments is None else arguments)
+    if given[:1] == ["proxy"]:  # it has a command line of its own, and needs aiohttp
+        from akeso_lab.proxy.command import proxy_main
+
+        return proxy_main(given[1:])
+    options = _parser().parse_args(given)
     command: Callable[[argparse.Namespace], int] = options.command
     try:
         return command(options)
@@ -65,6 +70,9 @@ def _parser() -> argparse.ArgumentParser:
     listing = commands.add_parser("list", help="name the labs on this machine")
     _add_output(listing)
     listing.set_defaults(command=_list)
+    commands.add_parser(
+        "proxy", help="put faults between a client and an API (docs/fault-proxy.md)"
+    )
     building = commands.add_parser("build", help="build the programs, start nothing")
     _add_tier(building)
     building.add_argument("part", nargs="*", help="only these programs")

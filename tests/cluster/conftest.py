@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import os
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import AbstractAsyncContextManager, AsyncExitStack
 from pathlib import Path
@@ -25,7 +26,7 @@ USER, USERS = "akeso-tests", "akeso-tests"
 
 @pytest.fixture(scope="session")
 def lab() -> Lab:
-    return up("cp", Tier.CONTROL_PLANE)
+    return up(os.environ.get("AKESO_TEST_LAB", "test-cluster"), Tier.CONTROL_PLANE)
 
 
 @pytest.fixture(scope="session")

@@ -8,16 +8,17 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 
+from akeso.api.healing import Healing
 from akeso.api.meta import Model
 from akeso.api.policy import Mode
 from akeso.api.scalars import Measured, Time, from_unix
 from akeso.domain.action import Action, Plan
-from akeso.domain.finding import Evidence
 from akeso.domain.forecast import Forecast
 from akeso.domain.verdict import Verdict
 from akeso.engine.act import describe
 from akeso.engine.detect import memory_sentence
 from akeso.engine.explain import Explanation, SignalExplained
+from akeso.engine.intent import finished
 
 
 class ForecastTold(Model):
@@ -58,7 +59,10 @@ class PlanTold(Model):
 
 
 class SignalTold(Model):
-    """One signal of one policy. `problem` None: nothing is wrong; the rest is then supposed."""
+    """One signal of one policy. `problem` None: nothing is wrong; the rest is then supposed.
+
+    `healing` is the Healing of this problem that is open.
+    """
 
     policy: str
     mode: str
@@ -66,6 +70,7 @@ class SignalTold(Model):
     about: str
     facts: tuple[str, ...]
     problem: str | None
+    healing: str | None
     plan: PlanTold | None
     allowed: bool
     conclusion: str
@@ -86,9 +91,12 @@ class Account(Model):
     signals: tuple[SignalTold, ...]
 
 
-def account(found: Explanation) -> Account:
-    """The explanation in words and plain numbers."""
+def account(found: Explanation, healings: Sequence[Healing] = ()) -> Account:
+    """The explanation in words and plain numbers; `healings` are those on record."""
     seen = found.seen
+    going = {
+        h.spec.signal: h for h in healings if h.spec.target.uid == seen.ref.uid and not finished(h)
+    }
     owners = (seen.controller, seen.autoscaler)
     return Account(
         kind=seen.ref.kind.value,
@@ -99,7 +107,7 @@ def account(found: Explanation) -> Account:
         revision=seen.update_revision,
         owners=tuple(o for o in owners if o is not None),
         forecasts=tuple(_forecast(f) for f in found.forecasts),
-        signals=tuple(_signal(s) for s in found.signals),
+        signals=tuple(_signal(s, going.get(s.signal.name)) for s in found.signals),
     )
 
 
@@ -129,7 +137,7 @@ def _quantiles(
     return low, middle, high
 
 
-def _signal(found: SignalExplained) -> SignalTold:
+def _signal(found: SignalExplained, healing: Healing | None) -> SignalTold:
     judgement, problem = found.judgement, found.problem
     allowed = judgement.denial is None and judgement.plan is not None
     return SignalTold(
@@ -138,16 +146,13 @@ def _signal(found: SignalExplained) -> SignalTold:
         signal=found.signal.name,
         about=found.signal.about.value,
         facts=found.facts,
-        problem=_problem(problem.finding.evidence) if problem else None,
+        problem=problem.finding.evidence.message if problem else None,
+        healing=healing.metadata.name if healing else None,
         plan=_plan(judgement.plan) if judgement.plan else None,
         allowed=allowed,
-        conclusion=_conclusion(found, allowed),
+        conclusion=_under_way(healing) if healing else _conclusion(found, allowed),
         guards=tuple(_guard(v) for v in judgement.verdicts),
     )
-
-
-def _problem(evidence: Evidence) -> str:
-    return evidence.message
 
 
 def _plan(plan: Plan) -> PlanTold:
@@ -174,6 +179,12 @@ def _guard(verdict: Verdict) -> GuardTold:
         message=verdict.sentence,
         retry_after_seconds=None if wait is None else max(0, math.ceil(wait)),
     )
+
+
+def _under_way(healing: Healing) -> str:
+    """The operator has evaluated it more than this one time: its word counts."""
+    said = healing.status.message or healing.spec.evidence.message
+    return f"Healing {healing.metadata.name} is open: {said}"
 
 
 def _conclusion(found: SignalExplained, allowed: bool) -> str:

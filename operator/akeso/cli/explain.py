@@ -6,6 +6,7 @@ import argparse
 import asyncio
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from rich.console import Console
 from rich.text import Text
@@ -25,9 +26,11 @@ from akeso.cli.kubeconfig import current_namespace
 from akeso.cli.output import add_output, indented, show
 from akeso.cli.parser import Options
 from akeso.domain.workload import Kind
-from akeso.engine.explain import Explanation
 from akeso.engine.words import seconds_of
 from akeso.settings import Settings
+
+if TYPE_CHECKING:
+    from akeso.wiring import View
 
 EXAMPLES = """\
 examples:
@@ -57,7 +60,7 @@ def run(options: Options) -> int:
     namespace = options.namespace or current_namespace(settings.kubeconfig)
     own_interval = not given(options, "scrape_interval_seconds")
     asked = _Asked(kind, namespace, name)
-    found = account(asyncio.run(_ask(asked, settings, own_interval)))
+    found = asyncio.run(_ask(asked, settings, own_interval))
     data = found.model_dump(mode="json", by_alias=True)
     return show(options, data, lambda console: render(console, found))
 
@@ -71,17 +74,22 @@ class _Asked:
     name: str
 
 
-async def _ask(asked: _Asked, settings: Settings, own_interval: bool) -> Explanation:
+async def _ask(asked: _Asked, settings: Settings, own_interval: bool) -> Account:
     from akeso.wiring import open_view
 
     settings = settings.model_copy(update={"watch_namespace": asked.namespace})
     async with open_view(settings) as view:
         interval = _interval(view.records.control()) if own_interval else None
         if interval in (None, settings.scrape_interval_seconds):
-            return await view.explain(asked.kind, asked.namespace, asked.name)
+            return await _look(view, asked)
     settings = settings.model_copy(update={"scrape_interval_seconds": interval})
     async with open_view(settings) as view:
-        return await view.explain(asked.kind, asked.namespace, asked.name)
+        return await _look(view, asked)
+
+
+async def _look(view: View, asked: _Asked) -> Account:
+    found = await view.explain(asked.kind, asked.namespace, asked.name)
+    return account(found, view.records.healings())
 
 
 def _interval(control: HealingControl | None) -> float | None:
@@ -124,7 +132,8 @@ def _render_signal(console: Console, signal: SignalTold) -> None:
         console.print(indented(Text(fact, style="dim")))
     if signal.problem is not None:
         console.print(indented(Text(f"Found: {signal.problem}", style="yellow")))
-    style = "bold green" if signal.allowed or signal.problem is None else "bold yellow"
+    quiet = signal.problem is None and signal.healing is None
+    style = "bold green" if signal.allowed or quiet else "bold yellow"
     console.print(indented(Text(signal.conclusion, style=style)))
     if signal.plan is not None:
         for line in _plan_lines(signal.plan):

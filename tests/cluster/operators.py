@@ -18,7 +18,8 @@ from typing import Any
 
 ROOT = Path(__file__).parents[2]
 SOURCES = [str(ROOT / name) for name in ("operator", "healers", "predictors", "lab", "tests")]
-MOST_STARTS = 12
+MOST_STARTS = 30
+RESTART_SECONDS = 1.0
 FORKS = multiprocessing.get_context("forkserver")
 FORKS.set_forkserver_preload(["cluster.operators", "akeso.wiring", "akeso.cli.operate"])
 
@@ -116,4 +117,9 @@ class Operator:
         self._ended.set()
         if self._crash_only and process is self._process:
             process.close()
+            self._process = None
+            asyncio.get_running_loop().call_later(RESTART_SECONDS, self._again)
+
+    def _again(self) -> None:
+        if self._crash_only and self._process is None:
             self.start()

@@ -25,7 +25,7 @@ log = logging.getLogger(__name__)
 # A sample from further in the future betrays a broken clock; it says nothing of freshness.
 CLOCK_AHEAD_SECONDS = 60.0
 HISTORY_ROWS = 400  # samples per series that back-fill asks for: enough for the longest slope
-SAMPLES_AT_ONCE = 100_000  # of them; a quarter of a second of work and 20 MiB
+SAMPLES_AT_ONCE = 25_000  # of them; each piece takes about 15 MiB until it is in the rings
 SHORTEST_PIECE = 10  # rows, however many series there are: each piece is a request
 
 

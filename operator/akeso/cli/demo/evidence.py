@@ -108,7 +108,7 @@ def gather(
         present=frozenset(p.uid for p in scene.pods),
         kills=tuple(sorted(watcher.kills, key=lambda kill: kill.at)),
         healings=scene.healings,
-        writes=tuple(_writes(lab.audit_log, audit_from)),
+        writes=tuple(writes(lab.audit_log, audit_from)),
         requests=_requests(lab),
         fewest_ready=dict(watcher.fewest_ready),
         next_release_conflict=stage.next_release_conflict(),
@@ -138,7 +138,7 @@ def _failed_since(lab: Lab, moment: datetime) -> int | None:
     return round(now[0].value - then[0].value) if now and then else None
 
 
-def _writes(log: Path | None, start: int) -> Iterator[Write]:
+def writes(log: Path | None, start: int) -> Iterator[Write]:
     """What was changed in the demo's namespace since `start`, oldest first."""
     if log is None or not log.exists():
         return

@@ -38,13 +38,15 @@ class Lines:
 
     def __init__(self, console: Console) -> None:
         self._console = console
+        self._at: datetime | None = None  # of the last scene
         self._spoken: datetime | None = None
 
     def line(self, line: Line) -> None:
-        self._spoken = datetime.now(UTC)
+        self._spoken = self._at
         self._console.print(told(line), soft_wrap=True)
 
     def scene(self, scene: Scene) -> None:
+        self._at = scene.at
         silence = timedelta(seconds=HEARTBEAT_SECONDS)
         if scene.pods and (self._spoken is None or scene.at - self._spoken >= silence):
             self.line(heartbeat(scene))
@@ -55,12 +57,13 @@ class Picture:
 
     def __init__(self, live: Live) -> None:
         self._live = live
-        self._began = datetime.now(UTC)
+        self._began: datetime | None = None
 
     def line(self, line: Line) -> None:
         self._live.console.print(told(line))
 
     def scene(self, scene: Scene) -> None:
+        self._began = self._began or scene.at
         self._live.update(draw(scene, self._began))
 
 

@@ -18,7 +18,7 @@ from akeso.settings import Settings
 METRICS = "apis/metrics.k8s.io/v1beta1"
 NEEDS_PROMETHEUS = (
     "The metrics API knows memory and CPU of now and nothing else: this needs Prometheus. "
-    "Set AKESO_PROMETHEUS_URL (prometheusUrl in the chart)."
+    "Set AKESO_PROMETHEUS_URL or --prometheus-url."
 )
 
 

@@ -93,15 +93,20 @@ async def _operate(
     ready: threading.Event,
     stop: threading.Event,
 ) -> None:
-    await kopf.operator(
-        registry=registry,
-        settings=settings_for(),
-        clusterwide=not namespaces,
-        namespaces=namespaces,
-        standalone=True,
-        ready_flag=ready,
-        stop_flag=stop,
-    )
+    try:
+        await kopf.operator(
+            registry=registry,
+            settings=settings_for(),
+            clusterwide=not namespaces,
+            namespaces=namespaces,
+            standalone=True,
+            ready_flag=ready,
+            stop_flag=stop,
+        )
+    finally:
+        # kopf waits for the flag in a thread of the loop's executor, which the loop joins on its
+        # way out: without the flag a watch that broke would leave a process that sees nothing.
+        stop.set()
 
 
 def _run(

@@ -15,6 +15,7 @@ import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
+from statistics import NormalDist
 from typing import Any
 
 os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # figures are for one core
@@ -27,90 +28,14 @@ from numpy.typing import NDArray
 from akeso.domain.forecast import Sample, SeriesKey
 from akeso_predictors import ExhaustionPredictor, forecast, replay
 from unit.predictors.injected import STEP, Case, cases, pods
+from unit.predictors.scoring import HOUR, episodes, gated, judged, naked
 
 Array = NDArray[Any]
 HORIZON = 3600.0
-_HOUR = 60  # rows
-_LEAD = 5  # rows that a hit must leave
-_FORESEEN = 2 * _HOUR  # an alarm longer before the crossing than this was luck, not foresight
-
-
-def predict_linear(values: Array, rows: int, ahead: int) -> Array:
-    """PromQL's predict_linear over the last `rows` rows, `ahead` rows on; (T, S), NaN = missing."""
-    valid = np.isfinite(values)
-    y = np.where(valid, values, 0.0)
-    t = np.arange(len(values), dtype=np.float64)[:, None] * valid
-    sums = [_window(part, rows) for part in (valid * 1.0, t, t * t, y, t * y)]
-    n, st, stt, sy, sty = sums
-    spread = n * stt - st**2
-    slope = np.where(spread > 0, (n * sty - st * sy) / np.maximum(spread, 1e-12), 0)
-    now = np.arange(len(values))[:, None]
-    predicted = sy / np.maximum(n, 1) + slope * (now + ahead - st / np.maximum(n, 1))
-    return np.where(n >= 2, predicted, np.nan)
-
-
-def _window(values: Array, rows: int) -> Array:
-    total = np.cumsum(values, axis=0)
-    total[rows:] = total[rows:] - total[:-rows]
-    return total
-
-
-def naked(values: Array) -> Array:
-    return predict_linear(values, _HOUR, _HOUR) > 1
-
-
-def gated(values: Array) -> Array:
-    """predict_linear with the usual gates: above 70 %, for six minutes."""
-    raised = naked(values) & (np.nan_to_num(values) > 0.7)
-    return _window(raised * 1.0, 7) >= 7
 
 
 def akeso(values: Array) -> Array:
     return replay(values, 1.0, STEP, HORIZON).alarm
-
-
-def episodes(alarm: Array) -> Array:
-    """Rows at which an alarm begins; one that is back within ten minutes is the same."""
-    rows = np.flatnonzero(alarm)
-    return rows[np.concatenate([[True], np.diff(rows) > 10])] if len(rows) else rows
-
-
-def judged(made: list[Case], alarm: Array) -> dict[str, Any]:
-    """Precision, recall, lead and false alarms of alarms (T, S) on cases."""
-    hits, leads, false, blamed, days = 0, [], 0, 0, 0.0
-    by_kind: dict[str, list[int]] = {}
-    for case, column in zip(made, alarm.T, strict=True):
-        begun = episodes(column)
-        end = len(column) if case.crossing is None else case.crossing
-        days += end * STEP / 86400
-        good, lead = np.zeros(len(begun), dtype=bool), 0
-        if case.crossing is not None and case.onset is not None:
-            good = (
-                (begun > case.onset)
-                & (begun >= case.crossing - _FORESEEN)
-                & (begun < case.crossing)
-            )
-            lead = int(case.crossing - begun[good][0]) if good.any() else 0
-            hits += lead >= _LEAD
-            leads += [lead] if lead >= _LEAD else []
-        wrong = int((~good & (begun < end)).sum())
-        false += wrong
-        blamed += wrong > 0
-        score = wrong > 0 if case.crossing is None else lead >= _LEAD
-        by_kind.setdefault(case.kind, []).append(int(score))
-    positives = sum(case.crossing is not None for case in made)
-    precision, recall = hits / max(hits + blamed, 1), hits / positives
-    return {
-        "precision": precision,
-        "recall": recall,
-        "f1": 2 * precision * recall / max(precision + recall, 1e-9),
-        "lead_median_min": float(np.median(leads)) if leads else 0.0,
-        "lead_p10_min": float(np.percentile(leads, 10)) if leads else 0.0,
-        "false_per_series_day": false / days,
-        "kinds": {
-            kind: round(float(np.mean(scores)), 3) for kind, scores in sorted(by_kind.items())
-        },
-    }
 
 
 def probabilities(made: list[Case]) -> dict[str, float]:
@@ -120,7 +45,7 @@ def probabilities(made: list[Case]) -> dict[str, float]:
     now = np.arange(len(values))[:, None]
     crossing = np.array([np.inf if c.crossing is None else c.crossing for c in made])[None, :]
     live = (now < crossing) & ~said.abstained
-    truth, p = ((crossing - now) <= _HOUR)[live], said.probability[live]
+    truth, p = ((crossing - now) <= HOUR)[live], said.probability[live]
     hot = truth | (p > 0.01)
     bins = np.minimum((p * 10).astype(int), 9)
     claims = p > 0.01
@@ -218,6 +143,40 @@ def accuracy(
     return table
 
 
+def undecided(made: list[Case], most: int) -> dict[str, float]:
+    """Does ETSModel know better where Akeso is undecided (.2 < P < .8)? Brier scores and cost."""
+    values = np.stack([case.values for case in made], axis=1)
+    said = replay(values, 1.0, STEP, HORIZON)
+    crossing = np.array([np.inf if c.crossing is None else c.crossing for c in made])
+    open_ = (said.probability > 0.2) & (said.probability < 0.8)
+    now = np.arange(len(values))[:, None]
+    rows, series = np.nonzero(open_ & (now < crossing) & (now >= 30))
+    chosen = np.random.default_rng(0).permutation(len(rows))[:most]
+    rows, series = rows[chosen], series[chosen]
+    truth = crossing[series] - rows <= HOUR
+    start = time.perf_counter()
+    theirs = np.array(
+        [
+            _ets_passage(values[max(t - 239, 0) : t + 1, s])
+            for t, s in zip(rows, series, strict=True)
+        ]
+    )
+    took = (time.perf_counter() - start) / max(len(rows), 1)
+    ours = said.probability[rows, series]
+    score = {"akeso": ours, "ets": theirs, "mean": (ours + theirs) / 2}
+    return {name: float(np.mean((p - truth) ** 2)) for name, p in score.items()} | {
+        "ets_ms": took * 1e3
+    }
+
+
+def _ets_passage(history: Array) -> float:
+    """Probability of standing above the limit of 1 within the hour, by ETS(A,Ad,N)."""
+    band = forecast(history, HOUR, levels=(80,), method="ets")
+    deviation = np.maximum((band.upper[0] - band.mean) / NormalDist().inv_cdf(0.9), 1e-9)
+    score = float(np.max((band.mean - 1) / deviation))
+    return NormalDist().cdf(score)
+
+
 def measure(quick: bool, held_out: bool) -> dict[str, Any]:
     made = cases(100 if quick else 1000, seed=7, held_out=held_out)
     values = np.stack([case.values for case in made], axis=1)
@@ -227,6 +186,7 @@ def measure(quick: bool, held_out: bool) -> dict[str, Any]:
         "probability": probabilities(made),
         "healthy_memory": healthy(held_out),
         "healthy_cpu": healthy(held_out, "cpu"),
+        "undecided": undecided(made, 20 if quick else 200),
         "accuracy": accuracy(held_out, most=6 if quick else 40),
         "speed": {str(n): speed(n) for n in ((1000,) if quick else (1000, 10_000))},
     }
@@ -259,6 +219,10 @@ def table(result: dict[str, Any]) -> str:
             rows.append(f"{metric}, limit {factor} x max, false alarms per series-day:  {rates}")
     for name, line in result["accuracy"].items():
         rows.append(f"values, {name}:  " + "  ".join(f"{k} {v:.2f}" for k, v in line.items()))
+    line = result["undecided"]
+    rows.append(
+        "where akeso is undecided, Brier:  " + "  ".join(f"{k} {v:.3f}" for k, v in line.items())
+    )
     for count, line in result["speed"].items():
         rows.append(
             f"cycle of {count} series:  " + "  ".join(f"{k} {v:.3f}" for k, v in line.items())

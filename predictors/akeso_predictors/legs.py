@@ -63,8 +63,8 @@ def fresh_carry(series: int) -> Carry:
         return np.zeros(series, dtype=np.int64)
 
     return Carry(
-        last=nothing(), before=nothing(), third=nothing(), smooth=nothing(), gap=none(), limit=nothing(), age=none(),
-        samples=none(), fresh=none(), fresh_age=none(), peak=np.zeros(series), safe=np.zeros(series),
+        last=nothing(), before=nothing(), third=nothing(), smooth=nothing(), gap=none(),
+        limit=nothing(), age=none(), samples=none(), fresh=none(), fresh_age=none(), peak=np.zeros(series), safe=np.zeros(series),
     )  # fmt: skip
 
 

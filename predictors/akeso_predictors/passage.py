@@ -3,7 +3,8 @@
 Each shape that grows is extrapolated with the uncertainty of its amplitude and of the noise; its
 path is monotone, so it has passed by h exactly when it stands above the limit at h. Shapes are
 mixed by their weights. A trend may end before it gets there: the mixture is damped by the chance
-that it lasts, (A / (A + h)) ** persistence after it has lasted A (Gott 1993, Nature 363).
+that it lasts, (A / (A + h)) ** persistence after it has lasted A (Gott 1993, Nature 363), and
+likewise by the share of its rise that is still to come.
 """
 
 from __future__ import annotations
@@ -36,16 +37,26 @@ def passage(
     spread = np.sqrt(posterior.variance[each, chosen][:, :, None] * rise**2 + noise[:, None])
     passed = normal((amplitude * rise - gap[:, None, None]) / spread)
     passed *= _weights(posterior, shapes, chosen)[:, :, None]
-    since = np.where(
-        shapes.since[chosen] > 0, np.minimum(shapes.since[chosen], age[:, None]), age[:, None]
-    )
-    lasts = (since[:, :, None] / (since[:, :, None] + AHEAD)) ** np.float32(settings.persistence)
+    lasts = _behind(chosen, rise, age, shapes) ** np.float32(settings.persistence)
     lasting, going_on = (passed * lasts).sum(axis=1), passed.sum(axis=1)
     # Damping may fall faster than the rest rises; what has passed stays passed.
     return (
         np.maximum.accumulate(lasting, axis=1).clip(0, 1),
         np.maximum.accumulate(going_on, axis=1).clip(0, 1),
     )
+
+
+def _behind(chosen: Ints, rise: Floats, age: Floats, shapes: Bank) -> Floats:
+    """How much of each trend lies behind us at every `AHEAD`, (N, M, G): the lesser of the share of
+    its time, A / (A + h), and of its rise. An exponential has hardly begun when it is first seen."""
+    whole = age[:, None]
+    since = np.where(shapes.since[chosen] > 0, np.minimum(shapes.since[chosen], whole), whole)
+    of_time = since[:, :, None] / (since[:, :, None] + AHEAD)
+    width = len(shapes.past)
+    first = (width - np.minimum(age, width)).astype(np.int64)
+    risen = np.maximum(-shapes.past[first[:, None], chosen], 1e-6)[:, :, None]
+    behind: Floats = np.minimum(of_time, risen / (risen + rise))
+    return behind
 
 
 def _growing(posterior: Posterior, shapes: Bank) -> Floats:

@@ -46,7 +46,8 @@ class SeriesRings:
         self.row: Ints = np.full(columns, -1, dtype=np.int64)
         self.oldest: Ints = np.full(columns, -1, dtype=np.int64)
         self.newest: Floats = np.full(columns, -np.inf)
-        # Hash of the newest row's instance (-1: none, no string has it), time after which the next row is marked, history changed.
+        # Hash of the newest row's instance (-1: none, no string has it), time after which the next
+        # row is marked, whether history changed.
         self.instance: Ints = np.full(columns, -1, dtype=np.int64)
         self.marked: Floats = np.full(columns, np.nan)
         self.changed: Bools = np.zeros(columns, dtype=np.bool_)

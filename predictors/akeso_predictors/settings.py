@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field, fields, replace
 
 from akeso_predictors.checks import InputError
 
@@ -20,14 +20,16 @@ class TrendSettings:
     # A lone row this far above (below) both neighbours is a spike, not growth.
     spike: float = 0.05
     # A trend that has lasted A goes on for another h with probability (A / (A + h)) ** persistence:
-    # the longer it has lasted, the longer it lasts (Gott 1993, the "delta t" argument). 1 would be
-    # complete ignorance; 0 believes every trend for ever. Fitted on the development half of the bench.
-    persistence: float = 0.25
+    # the longer it has lasted, the longer it lasts (Gott 1993). 1 would be complete ignorance, 0
+    # believes every trend for ever. Chosen on the development half of bench/forecasting.py.
+    persistence: float = 0.22
     # Residual innovations above this are bursts that nobody can predict: abstain.
     bursty: float = 0.06
-    # Prior weights of the families of shapes (they are normalised): nothing happens, the level
-    # stepped, it rose and stopped (from a rest, or since the leg began), growth that saturates, steady growth, growth that began within the
-    # window, growth that began within the window and bends or curves up, growth that accelerates. Most series are flat, most rises end.
+    # Prior weights of the families of shapes (they are normalised). Most series are flat and most
+    # rises end; the order of magnitude matters, doubling one changes no decision on the bench.
+    # Flat; a step; a rise from a rest that ended; a rise since the leg began that ended; growth that
+    # saturates; steady growth; growth that began within the window, and the same bent down or
+    # curved up; growth that accelerates since the leg began.
     prior_flat: float = 0.30
     prior_step: float = 0.10
     prior_ramp: float = 0.10
@@ -74,7 +76,7 @@ class DecisionSettings:
     slack: float = 600.0
     # q90/q10 of the time to failure: a forecast wider than this is no basis for acting.
     max_spread: float = 6.0
-    # Missing scrapes that are masked; a longer gap starts a leg, and a series silent for longer is stale.
+    # Missing scrapes that are masked; a longer gap starts a leg, longer silence is stale.
     missed_scrapes: int = 3
     # A fall this deep without a restart shows that the peak before it was safe (a GC turn).
     turn_drop: float = 0.08
@@ -108,8 +110,6 @@ CPU_BURSTY = 0.02
 
 def for_metric(metric_class: str, settings: DecisionSettings) -> DecisionSettings:
     """`settings` as they hold for one class of metric ("memory", "cpu", "disk", ...)."""
-    from dataclasses import replace
-
     if metric_class != "cpu":
         return settings
     return replace(settings, trend=replace(settings.trend, bursty=CPU_BURSTY))

@@ -32,6 +32,14 @@ def test_a_fast_leak_alarms_in_time_wherever_it_starts(start):
     assert min(leads(values)) >= 75
 
 
+@pytest.mark.parametrize("idle", [3, 12, 60, 300])
+def test_a_leak_that_begins_after_a_rest_alarms_at_least_75_s_before_the_limit(idle):
+    random = np.random.default_rng(idle)
+    rests = 0.1 + random.normal(0, 0.003, (idle, 10))
+    values = np.concatenate([rests, np.stack([leak(180, seed) for seed in SEEDS], axis=1)])
+    assert min(leads(values)) >= 75
+
+
 @pytest.mark.parametrize(("minutes", "lead"), [(4, 90), (10, 200), (30, 600), (60, 900)])
 def test_slower_leaks_alarm_with_minutes_left(minutes, lead):
     values = np.stack([leak(minutes * 60, seed) for seed in SEEDS], axis=1)
@@ -56,6 +64,12 @@ def test_leaks_of_hours_at_a_minute_alarm_half_an_hour_ahead(hours):
 def test_healthy_pods_raise_no_alarm_in_five_minutes(kind):
     values = np.stack([scenarios.HEALTHY[kind](60, seed) for seed in range(200)], axis=1)
     assert not replay(values * LIMIT, LIMIT, STEP, 1800.0).alarm.any()
+
+
+def test_a_lost_scrape_in_ten_does_not_delay_the_alarm_of_a_fast_leak():
+    values = np.stack([leak(180, seed) for seed in SEEDS], axis=1)
+    values[np.random.default_rng(0).random(values.shape) < 0.1] = np.nan
+    assert min(leads(values)) >= 75
 
 
 def test_a_restarted_pod_that_leaks_again_alarms_again():

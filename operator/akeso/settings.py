@@ -58,7 +58,7 @@ class Settings(BaseSettings):
         "endpoints export the same working set.",
     )
     error_ratio_query: str = Field(
-        'sum by (namespace, pod) (rate(http_requests_total{code=~"5.."}[30s]))'
+        default='sum by (namespace, pod) (rate(http_requests_total{code=~"5.."}[30s]))'
         " / sum by (namespace, pod) (rate(http_requests_total[30s]))",
         description="Share of failed requests per pod (0..1) that RolloutFailing looks at where "
         "its signal names no query. No data: only pod states count.",

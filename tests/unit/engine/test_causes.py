@@ -36,7 +36,7 @@ async def test_a_release_is_rolled_back_to_what_akeso_itself_saw_healthy() -> No
 
 
 async def test_with_no_revision_ever_seen_healthy_it_only_suggests() -> None:
-    world, w = bad_release(seen=())
+    world, _ = bad_release(seen=())
     await world.run(600)
     assert world.journal.of_users() == []
     assert world.condition("NeedsHuman") == "RevisionInferred"

@@ -9,7 +9,7 @@ import asyncio
 import contextlib
 import logging
 import threading
-from collections.abc import Awaitable, Callable, Coroutine, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
 
 import kopf
@@ -18,8 +18,10 @@ from akeso.api.control import HealingControl
 from akeso.api.healing import Healing
 from akeso.api.meta import GROUP, VERSION
 from akeso.api.policy import HealingPolicy
+from akeso.errors import AkesoError
 
 Seen = Callable[[str, str | None, dict[str, Any]], None]
+Login = Callable[[], Awaitable[kopf.ConnectionInfo]]
 KINDS = (HealingPolicy.PLURAL, Healing.PLURAL, HealingControl.PLURAL)
 
 
@@ -57,7 +59,7 @@ def settings_for() -> kopf.OperatorSettings:
 
 async def watch(
     seen: Seen,
-    login: Callable[[], Awaitable[kopf.ConnectionInfo]],
+    login: Login,
     namespaces: tuple[str, ...],
     ready: asyncio.Event,
 ) -> None:
@@ -66,54 +68,85 @@ async def watch(
     kopf gets a thread and an event loop of its own: it takes over the signals of the main thread,
     and on its way out it cancels every task it does not know, the engine's own among them.
     """
-    loop = asyncio.get_running_loop()
-    ended: asyncio.Future[None] = loop.create_future()
-    stop = threading.Event()
+    here = asyncio.get_running_loop()
+    ended: asyncio.Future[None] = here.create_future()
 
     def tell(plural: str, event: str | None, raw: dict[str, Any]) -> None:
-        loop.call_soon_threadsafe(seen, plural, event, raw)
+        here.call_soon_threadsafe(seen, plural, event, raw)
 
     registry = registry_for(tell)
-    kopf.on.login(registry=registry, id="login", retries=3)(_login(login))
-    on_ready = _Ready(loop, ready)
-    operating = _operate(registry, namespaces, on_ready, stop)
-    thread = threading.Thread(target=_run, args=(operating, loop, ended), name="kopf", daemon=True)
+    kopfs = _Kopf(registry, namespaces, login, lambda: here.call_soon_threadsafe(ready.set))
+    kopf.on.login(registry=registry, id="login")(kopfs.log_in)
     # It warns that it can't have the signals; that is what the thread is for.
     logging.getLogger("kopf._core.reactor.running").setLevel(logging.ERROR)
+    thread = threading.Thread(target=_run, args=(kopfs, here, ended), name="kopf", daemon=True)
     thread.start()
     try:
         await ended
     finally:
-        stop.set()
+        kopfs.stop()
 
 
-async def _operate(
-    registry: kopf.OperatorRegistry,
-    namespaces: tuple[str, ...],
-    ready: threading.Event,
-    stop: threading.Event,
-) -> None:
-    try:
-        await kopf.operator(
-            registry=registry,
-            settings=settings_for(),
-            clusterwide=not namespaces,
-            namespaces=namespaces,
-            standalone=True,
-            ready_flag=ready,
-            stop_flag=stop,
-        )
-    finally:
-        # kopf waits for the flag in a thread of the loop's executor, which the loop joins on its
-        # way out: without the flag a watch that broke would leave a process that sees nothing.
-        stop.set()
+class _Kopf:
+    """kopf in an event loop of its own. Its flags belong to that loop: for a flag that threads
+    share it would wait in an executor, and not end before the flag is set, whatever happened.
+    """
+
+    def __init__(
+        self,
+        registry: kopf.OperatorRegistry,
+        namespaces: tuple[str, ...],
+        login: Login,
+        ready: Callable[[], object],
+    ) -> None:
+        self._registry = registry
+        self._namespaces = namespaces
+        self._login = login
+        self._ready = ready
+        self._refused: AkesoError | None = None
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._stop: asyncio.Event | None = None
+
+    async def operate(self) -> None:
+        self._loop, self._stop = asyncio.get_running_loop(), asyncio.Event()
+        started = asyncio.Event()
+        telling = asyncio.create_task(self._tell(started))
+        try:
+            await kopf.operator(
+                registry=self._registry,
+                settings=settings_for(),
+                clusterwide=not self._namespaces,
+                namespaces=self._namespaces,
+                standalone=True,
+                ready_flag=started,
+                stop_flag=self._stop,
+            )
+        finally:
+            telling.cancel()
+        if self._refused is not None:
+            raise self._refused
+
+    async def log_in(self, **_: Any) -> kopf.ConnectionInfo:
+        """kopf goes on without credentials, seeing nothing: whoever gets none must end it."""
+        try:
+            return await self._login()
+        except AkesoError as error:
+            self._refused = error
+            self.stop()
+            raise kopf.PermanentError(str(error)) from error
+
+    def stop(self) -> None:
+        """From any thread."""
+        if self._loop is not None and self._stop is not None:
+            with contextlib.suppress(RuntimeError):  # its loop is closed: it has ended
+                self._loop.call_soon_threadsafe(self._stop.set)
+
+    async def _tell(self, started: asyncio.Event) -> None:
+        await started.wait()
+        self._ready()
 
 
-def _run(
-    operating: Coroutine[Any, Any, None],
-    loop: asyncio.AbstractEventLoop,
-    ended: asyncio.Future[None],
-) -> None:
+def _run(kopfs: _Kopf, here: asyncio.AbstractEventLoop, ended: asyncio.Future[None]) -> None:
     """The thread: whatever ends kopf is handed to whoever awaits `ended`."""
 
     def end(error: Exception | None) -> None:
@@ -126,28 +159,8 @@ def _run(
 
     error: Exception | None = None
     try:
-        asyncio.run(operating)
+        asyncio.run(kopfs.operate())
     except Exception as e:  # noqa: BLE001  the boundary of kopf's thread; raised again in `watch`
         error = e
     with contextlib.suppress(RuntimeError):  # the main loop is closed: nobody asks any more
-        loop.call_soon_threadsafe(end, error)
-
-
-class _Ready(threading.Event):
-    """Passes kopf's readiness on to the event loop of the engine."""
-
-    def __init__(self, loop: asyncio.AbstractEventLoop, ready: asyncio.Event) -> None:
-        super().__init__()
-        self._loop = loop
-        self._ready = ready
-
-    def set(self) -> None:
-        super().set()
-        self._loop.call_soon_threadsafe(self._ready.set)
-
-
-def _login(login: Callable[[], Awaitable[kopf.ConnectionInfo]]) -> Callable[..., Any]:
-    async def log_in(**_: Any) -> kopf.ConnectionInfo:
-        return await login()
-
-    return log_in
+        here.call_soon_threadsafe(end, error)

@@ -123,8 +123,8 @@ class _Kopf:
             )
         finally:
             telling.cancel()
-        if self._refused is not None:
-            raise self._refused
+            if self._refused is not None:
+                raise self._refused  # it says more than what kopf makes of it
 
     async def log_in(self, **_: Any) -> kopf.ConnectionInfo:
         """kopf goes on without credentials, seeing nothing: whoever gets none must end it."""

@@ -22,7 +22,7 @@ def measured(signal: Signal, seen: Snapshot, observation: Observation, settings:
     if signal.about is About.ROLLOUT_FAILING:
         # Without a query pod states count; with one, an outage of its source hides errors.
         down = result is not None and isinstance(result.error, TransientError)
-        age = observation.source_age(signal.about)
+        age = 0.0 if seen.live else observation.source_age(signal.about)
         return not down and age is not None and age <= settings.stale_after
     return result is not None and any(_speaks_of(r.labels, signal, seen) for r in result.readings)
 

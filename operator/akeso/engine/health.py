@@ -129,34 +129,36 @@ def remembered(
     """The revisions seen healthy, with those that have just proven themselves."""
     before = {record.uid: record for record in policy.status.revisions}
     after: list[SeenRevisions] = []
-    there = {seen.ref.uid for seen in targets}
     for seen in targets:
-        record = before.get(seen.ref.uid)
-        known = record.healthy if record else ()
-        proven = seen.update_revision not in known and seen_healthy(
-            seen,
-            erring_of(policy, seen, observation, settings),
-            rollout_rules(settings),
-            observation.now,
-        )
-        if proven or (record is not None and known and seen.update_revision in known[1:]):
-            newest_first = (
-                seen.update_revision,
-                *(name for name in known if name != seen.update_revision),
-            )
-            record = SeenRevisions(
-                kind=seen.ref.kind,
-                name=seen.ref.name,
-                uid=seen.ref.uid,
-                healthy=newest_first[:REMEMBERED],
-                since=now,
-            )
-        if record is not None:
-            after.append(record)
+        known = before.pop(seen.ref.uid, None)
+        found = _proven(policy, seen, known, observation, settings, now) or known
+        if found is not None:
+            after.append(found)
     # What is not seen now may only be out of sight: an informer refused for a moment.
-    absent = [record for uid, record in before.items() if uid not in there]
-    absent.sort(key=lambda record: record.since, reverse=True)
+    absent = sorted(before.values(), key=lambda record: record.since, reverse=True)
     return tuple([*after, *absent[:ABSENT_REMEMBERED]][:MAX_REVISIONS])
+
+
+def _proven(
+    policy: HealingPolicy,
+    seen: Snapshot,
+    record: SeenRevisions | None,
+    observation: Observation,
+    settings: Settings,
+    now: datetime,
+) -> SeenRevisions | None:
+    """The record with the newest revision first, where that has just proven itself or is back."""
+    known: tuple[str, ...] = record.healthy if record else ()
+    newest = seen.update_revision
+    if newest not in known:
+        erring = erring_of(policy, seen, observation, settings)
+        if not seen_healthy(seen, erring, rollout_rules(settings), observation.now):
+            return None
+    elif known.index(newest) == 0:
+        return None
+    healthy = (newest, *(name for name in known if name != newest))[:REMEMBERED]
+    ref = seen.ref
+    return SeenRevisions(kind=ref.kind, name=ref.name, uid=ref.uid, healthy=healthy, since=now)
 
 
 def shortest_failure(settings: Settings) -> int:

@@ -10,6 +10,7 @@ from akeso.api.healing import Attempt, Healing
 from akeso.api.policy import HealingPolicy, Mode, Rung, Signal
 from akeso.domain.action import Action, Effect, Plan
 from akeso.domain.finding import Finding, Outcome
+from akeso.domain.finding import Signal as About
 from akeso.domain.verdict import Verdict
 from akeso.domain.workload import Snapshot, WorkloadRef
 from akeso.engine.intent import read_action
@@ -117,7 +118,10 @@ class Judge:
     def write(self, question: Question, attempt: Attempt, action: Action) -> tuple[Verdict, ...]:
         """What the guards say right before one write of an attempt under way."""
         plan = self.plan_of(attempt, question.seen.ref)
-        return ask(replace(self.case(question, plan, attempt.healer), action=action))
+        case = replace(self.case(question, plan, attempt.healer), action=action)
+        if question.signal.about is About.ROLLOUT_FAILING and question.seen.live:
+            case = replace(case, source_age=0.0)  # its source is the workload, read just now
+        return ask(case)
 
     def plan_of(self, attempt: Attempt, target: WorkloadRef) -> Plan:
         """The plan an attempt was started with, as its record tells it."""

@@ -12,10 +12,10 @@ from operator import attrgetter
 from akeso.api.policy import HealingPolicy, Signal, Threshold
 from akeso.domain.finding import Signal as About
 from akeso.domain.forecast import Forecast, Sample, SeriesKey
-from akeso.domain.workload import Pod
 from akeso.engine.breaches import Breaches
 from akeso.engine.onsets import Onsets, labels_of
 from akeso.engine.selection import Selection, select
+from akeso.engine.series import Incarnation, containers_of, horizons_of
 from akeso.errors import AkesoError, PermanentError
 from akeso.protocols import Clock, Cluster, MetricSource, Predictor, Reading, Usage
 from akeso.settings import Settings
@@ -86,15 +86,6 @@ def query_key(signal: Signal, settings: Settings) -> QueryKey | None:
     return None
 
 
-@dataclass(frozen=True, slots=True)
-class Incarnation:
-    """What the API says of one container that metrics speak of."""
-
-    limit: float | None  # bytes
-    instance: str
-    started_at: float  # samples from before belong to a predecessor
-
-
 class Observer:
     """Gathers one `Observation` per cycle; keeps ring buffers and onsets, nothing else."""
 
@@ -119,11 +110,11 @@ class Observer:
         """Raises nothing: what fails is in the observation."""
         selection = select(policies, self._cluster.snapshots())
         now = self._clock.now()
-        containers = _containers(selection, policies)
+        containers = containers_of(selection, policies)
         memory_error = await self._memory(containers, now)
         queries = await self._queries(policies, now)
         now = self._clock.now()
-        horizons = _horizons(selection, policies)
+        horizons = horizons_of(selection, policies)
         forecasts = self._predictor.evaluate(
             now,
             {key: float(f[0]) for key, f in horizons.items()},
@@ -221,53 +212,6 @@ class Observer:
         since = await onsets.update(self._source, readings, now)
         marked = ((r, since.get(labels_of(r))) for r in readings)
         return QueryResult(readings, Breaches((r, t) for r, t in marked if t is not None))
-
-
-def _watching_memory(
-    selection: Selection, policies: Sequence[HealingPolicy]
-) -> Iterator[tuple[Signal, str, Pod]]:
-    """Every pod under a MemoryExhaustion signal, with its namespace."""
-    for policy in policies:
-        for signal in policy.spec.signals:
-            if signal.about is not About.MEMORY_EXHAUSTION:
-                continue
-            for seen in selection.targets.get(policy.metadata.uid, ()):
-                for pod in seen.present:
-                    yield signal, seen.ref.namespace, pod
-
-
-def _containers(
-    selection: Selection, policies: Sequence[HealingPolicy]
-) -> dict[SeriesKey, Incarnation]:
-    return {
-        SeriesKey(namespace, pod.ref.name, c.name): Incarnation(
-            c.memory_limit, f"{pod.ref.uid}/{c.restarts}", c.started_at or pod.created_at
-        )
-        for _, namespace, pod in _watching_memory(selection, policies)
-        for c in pod.containers
-    }
-
-
-def _horizons(
-    selection: Selection, policies: Sequence[HealingPolicy]
-) -> dict[SeriesKey, tuple[float, float]]:
-    """Per series the horizon in seconds and the probability from which to act.
-
-    Where policies overlap the longer horizon and the higher bar hold.
-    """
-    found: dict[SeriesKey, tuple[float, float]] = {}
-    for signal, namespace, pod in _watching_memory(selection, policies):
-        foresight = signal.foresight
-        if foresight is None:
-            continue
-        for container in pod.containers:
-            key = SeriesKey(namespace, pod.ref.name, container.name)
-            horizon, bar = found.get(key, (0.0, 0.0))
-            found[key] = (
-                max(horizon, float(foresight.horizon_seconds)),
-                max(bar, foresight.probability_percent / 100),
-            )
-    return found
 
 
 def _healthy(policies: Sequence[HealingPolicy]) -> dict[str, tuple[str, ...]]:

@@ -112,6 +112,8 @@ def _unsettled(seen: Snapshot) -> Look | None:
 def _no_data(trial: Trial) -> Look | None:
     around, signal, settings = trial.subject.around, trial.subject.signal, trial.settings
     age = around.observation.source_age(signal.about, query_key(signal, settings))
+    if trial.about is About.ROLLOUT_FAILING and trial.seen.live:
+        age = 0.0  # its source is the workload itself, read just now
     if age is None or age + around.late > settings.stale_after:
         return Look(Check.INCONCLUSIVE, "the source of the signal gives no fresh data")
     if trial.buys_memory or measured(signal, trial.seen, around.observation, settings):

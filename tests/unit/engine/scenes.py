@@ -8,7 +8,7 @@ from typing import Any
 from akeso.domain.workload import Kind
 from akeso.protocols import Reading
 from unit.engine.sim import MEMORY, NOW, ROLLOUT, World
-from unit.engine.sim_cluster import MIB, SimWorkload
+from unit.engine.sim_workload import MIB, SimWorkload
 
 LEAK = 0.4 * MIB  # bytes per second: 40 MiB -> 256 MiB in 9 minutes
 AGE = 240.0  # seconds that a leaking pod has run when a scene begins

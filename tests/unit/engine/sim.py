@@ -31,8 +31,9 @@ from akeso.settings import Settings
 from akeso.telemetry.metrics import Metrics
 from akeso_healers import RestartPods, Rollback
 from akeso_predictors import ExhaustionPredictor
-from unit.engine.sim_cluster import MIB, Crash, Journal, SimCluster, SimWorkload
+from unit.engine.sim_cluster import Crash, Journal, SimCluster
 from unit.engine.sim_records import SimRecords
+from unit.engine.sim_workload import MIB, SimWorkload
 
 NOW = 1_800_000_000.0  # a multiple of the scrape interval
 SCRAPE = 15.0

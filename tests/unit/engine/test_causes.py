@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from akeso.domain.finding import Outcome
+from akeso.domain.workload import Kind
 from akeso.protocols import Reading
 from unit.engine.scenes import bad_release, leak
 from unit.engine.sim import NOW, ROLLOUT, World
@@ -117,3 +118,20 @@ async def test_the_same_world_leads_to_the_same_decisions_and_writes() -> None:
     assert one.journal.writes == two.journal.writes
     assert one.records.all_wires() == two.records.all_wires()
     assert one.cluster.now > NOW
+
+
+async def test_a_watch_that_has_been_dead_for_minutes_starts_no_rollback() -> None:
+    world, _ = bad_release()
+    world.cluster.watch_age = 600
+    await world.run(300)
+    assert world.journal.of_users() == []
+    assert world.condition("Blocked") == "StaleData"
+
+
+async def test_a_rollback_under_way_is_finished_on_live_reads_while_the_watch_is_dead() -> None:
+    world, w = bad_release(Kind.STATEFUL_SET)
+    await world.until(world.wrote(1), within=600)
+    world.cluster.watch_age = 600
+    await world.until(world.completed(), within=900)
+    assert world.journal.of_users() == ["template v1", "delete web-2", "release"]
+    assert world.outcomes() == [Outcome.VERIFIED] and w.ready == 3

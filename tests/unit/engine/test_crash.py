@@ -14,7 +14,7 @@ import pytest
 from akeso.domain.workload import Kind
 from unit.engine.scenes import bad_release, leak
 from unit.engine.sim import World, stem
-from unit.engine.sim_cluster import SimWorkload
+from unit.engine.sim_workload import SimWorkload
 
 Scene = Callable[[], tuple[World, SimWorkload]]
 

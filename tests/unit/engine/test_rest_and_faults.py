@@ -24,7 +24,7 @@ from akeso.errors import (
 from akeso.protocols import Reading, Usage
 from unit.engine.scenes import bad_release, leak, leaking
 from unit.engine.sim import MEMORY, NOW, ROLLOUT, SCRAPE, World
-from unit.engine.sim_cluster import MIB
+from unit.engine.sim_workload import MIB
 
 ERRORS = [
     TransientError("Prometheus gave no answer within 10 s", 5),

@@ -9,7 +9,7 @@ from akeso.errors import PermanentError, TransientError
 from akeso.protocols import Reading
 from unit.engine.scenes import bad_release, leak
 from unit.engine.sim import World
-from unit.engine.sim_cluster import MIB, SimWorkload
+from unit.engine.sim_workload import MIB, SimWorkload
 
 SHORT = {"healer": "RestartPods", "timeoutSeconds": 60}
 QUERY = 'sum by (namespace, deployment) (rate(http_requests_total{code=~"5.."}[2m]))'

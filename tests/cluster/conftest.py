@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
-from collections.abc import AsyncIterator, Callable, Iterator
-from contextlib import AbstractAsyncContextManager, AsyncExitStack
+from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -48,19 +47,6 @@ async def here(stage: Stage) -> AsyncIterator[World]:
     """A world of this test's own."""
     async with world(stage) as made:
         yield made
-
-
-@pytest.fixture
-async def worlds(
-    stage: Stage,
-) -> AsyncIterator[Callable[..., AbstractAsyncContextManager[World]]]:
-    """Makes worlds, where a test needs other than the usual one."""
-    async with AsyncExitStack():
-
-        def make(**options: Any) -> AbstractAsyncContextManager[World]:
-            return world(stage, **options)
-
-        yield make
 
 
 def _administrators() -> dict[str, Any]:

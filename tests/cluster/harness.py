@@ -32,8 +32,9 @@ from cluster.workloads import PLURALS, Json
 APPLY = "application/apply-patch+yaml"
 MERGE = "application/merge-patch+json"
 AKESO = f"/apis/{API_VERSION}"
-# One process per worker of pytest-xdist; together they should not be more than about six.
-AT_A_TIME = 2 if "PYTEST_XDIST_WORKER" in os.environ else 6
+# One process per worker of pytest-xdist; worlds mostly wait, so two cores
+# carry about three of them per worker.
+AT_A_TIME = 3 if "PYTEST_XDIST_WORKER" in os.environ else 6
 T = TypeVar("T")
 
 # A minute of a real installation in a few seconds. The identity is that of a container that is
@@ -283,7 +284,8 @@ class World:
 
 def path_of(version: str, kind: str, namespace: str, name: str) -> str:
     plural = PLURALS.get(kind, f"{kind.lower()}s").replace("policys", "policies")
-    return f"/{'api' if version == 'v1' else 'apis'}/{version}/namespaces/{namespace}/{plural}/{name}"
+    group = "api" if version == "v1" else "apis"
+    return f"/{group}/{version}/namespaces/{namespace}/{plural}/{name}"
 
 
 def conditions(raw: Json) -> dict[str, Json]:

@@ -178,9 +178,6 @@ async def test_the_hourly_budget_holds_when_many_targets_have_the_problem_at_onc
     assert in_words(here.effects()) == ["evict"] * 4
 
 
-QUICK = {"lease_seconds": "6", "lease_renew_seconds": "1"}
-
-
 async def test_when_the_leader_is_killed_the_other_operator_finishes_its_work_once(
     here: World,
 ) -> None:
@@ -188,7 +185,7 @@ async def test_when_the_leader_is_killed_the_other_operator_finishes_its_work_on
     await here.apply(care(here))
     # The first eviction is done, and nobody was told.
     here.proxy.add(Crash(write=1, when="committed", match=EVICTIONS))
-    here.operator.start(**QUICK)
+    here.operator.start(lease_seconds="6", lease_renew_seconds="1")
     await here.until(lambda: leader_is(here, "akeso-0"))
     async with second(here, "akeso-1") as other:
         other.operator.start()
@@ -207,7 +204,7 @@ async def test_a_leader_that_was_frozen_past_its_lease_writes_nothing_any_more(
     uids = await tired(here)
     await here.apply(care(here))
     frozen = here.proxy.add(Delay(seconds=1, match=Match(path="/eviction$", nth=2)))
-    here.operator.start(crash_only=False, **QUICK)
+    here.operator.start(crash_only=False, lease_seconds="6", lease_renew_seconds="1")
     await here.until(lambda: leader_is(here, "akeso-0"))
     async with second(here, "akeso-1") as other:
         other.operator.start()

@@ -58,6 +58,7 @@ class SimCluster(Controllers):
         self.journal = journal
         self.faults: dict[str, AkesoError] = {}
         self.before_write: Callable[[Action], None] | None = None
+        self.before_live: Callable[[], None] | None = None
         self.watch_age = 0.0
         self._shown: dict[str, tuple[tuple[float, int], Snapshot]] = {}
 
@@ -119,6 +120,8 @@ class SimCluster(Controllers):
 
     async def live(self, ref: WorkloadRef) -> Snapshot:
         self._fail("live")
+        if self.before_live is not None:
+            self.before_live()
         return self.snapshot(self._find(ref), live=True)
 
     async def perform(self, action: Action, seen: Snapshot) -> None:

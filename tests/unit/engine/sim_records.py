@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from copy import deepcopy
 from typing import Any, TypeVar
 
@@ -29,7 +29,6 @@ class SimRecords:
         self.journal = journal
         self.faults: dict[str, AkesoError] = {}
         self.unreadable: list[BrokenObject] = []
-        self.before_live_healing: Callable[[], None] | None = None
         self._cluster = cluster  # for its time
         self._stored: dict[Key, dict[str, Any]] = {}
         self._parsed: dict[Key, Resource] = {}
@@ -85,8 +84,6 @@ class SimRecords:
 
     async def live_healing(self, healing: Healing) -> Healing:
         self._fail("live_healing")
-        if self.before_live_healing is not None:
-            self.before_live_healing()
         return self._live(healing)
 
     async def create(self, healing: Healing) -> Healing:

@@ -173,12 +173,15 @@ async def test_a_pod_that_goes_by_itself_between_look_and_eviction_leaves_no_sur
 
 async def test_a_healing_that_a_person_deletes_is_not_carried_on() -> None:
     world, w = leak(replicas=3)
-    world.records.before_live_healing = lambda: (
-        world.records.delete(world.healing()) if world.journal.of_users() else None
-    )
     await world.until(world.wrote(1))
-    world.policy(mode="Observe")
-    await world.run(120)
+
+    def stop() -> None:
+        """In the last moment before the next write."""
+        world.cluster.before_live = None
+        world.records.delete(world.healing())
+
+    world.cluster.before_live = stop
+    await world.until(lambda: world.cluster.before_live is None)
     assert world.journal.of_users() == ["evict web-v1-0"] and w.ready == 3
 
 

@@ -6,7 +6,7 @@ import asyncio
 import logging
 import os
 import signal
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import datetime
@@ -146,7 +146,7 @@ class Operator:
             asyncio.create_task(self.heartbeat.run(), name="heartbeat"),
             asyncio.create_task(self._lead(), name="leadership"),
         ]
-        stopped = asyncio.create_task(self._stop.wait(), name="signals")
+        stopped: asyncio.Task[Any] = asyncio.create_task(self._stop.wait(), name="signals")
         for number in (signal.SIGTERM, signal.SIGINT):
             asyncio.get_running_loop().add_signal_handler(number, self._stop.set)
         try:
@@ -367,7 +367,7 @@ class View:
 
 
 @asynccontextmanager
-async def open_view(settings: Settings) -> AsyncIterator[View]:
+async def open_view(settings: Settings) -> AsyncGenerator[View]:
     """Connects and reads Akeso's own resources; writes nothing by itself."""
     api = await connect(settings)
     try:

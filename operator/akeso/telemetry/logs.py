@@ -10,6 +10,7 @@ from typing import Any
 
 from akeso.domain.finding import Decision
 
+LEVELS = logging.getLevelNamesMapping()
 DECISIONS = logging.getLogger("akeso.decisions")
 
 
@@ -34,7 +35,7 @@ def configure(level: str) -> None:
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(JsonFormatter())
     logging.basicConfig(level=level, handlers=[handler], force=True)
-    logging.getLogger("kopf").setLevel(max(logging.WARNING, logging.getLevelName(level)))
+    logging.getLogger("kopf").setLevel(max(logging.WARNING, LEVELS[level]))
     logging.getLogger("aiohttp.access").setLevel(logging.WARNING)
 
 

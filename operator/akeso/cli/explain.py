@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from rich.console import Console
+from rich.console import Console, RenderableType
 from rich.text import Text
 
 from akeso.api.control import HealingControl
@@ -23,7 +23,7 @@ from akeso.cli.flags import (
     settings_of,
 )
 from akeso.cli.kubeconfig import current_namespace
-from akeso.cli.output import add_output, indented, show
+from akeso.cli.output import add_output, hanging, indented, show
 from akeso.cli.parser import Options
 from akeso.domain.workload import Kind
 from akeso.engine.words import seconds_of
@@ -139,7 +139,7 @@ def _render_signal(console: Console, signal: SignalTold) -> None:
         for line in _plan_lines(signal.plan):
             console.print(indented(Text(line)))
     for guard in signal.guards:
-        console.print(indented(_guard_line(guard)))
+        console.print(_guard_line(guard))
 
 
 def _plan_lines(plan: PlanTold) -> Iterator[str]:
@@ -150,9 +150,9 @@ def _plan_lines(plan: PlanTold) -> Iterator[str]:
     yield f"At most {words.many(plan.blast_radius, 'pod')} affected"
 
 
-def _guard_line(guard: GuardTold) -> Text:
+def _guard_line(guard: GuardTold) -> RenderableType:
     if guard.allowed:
-        return Text("✓ ", style="green").append(guard.message, style="dim")
+        return hanging(Text("✓", style="green"), Text(guard.message, style="dim"), by=2)
     wait = guard.retry_after_seconds
     when = f" (worth asking again in {seconds_of(wait)})" if wait is not None else ""
-    return Text("✗ ", style="red").append(f"{guard.message}{when}", style="default")
+    return hanging(Text("✗", style="red"), Text(f"{guard.message}{when}"), by=2)

@@ -79,6 +79,16 @@ def indented(text: Text, by: int = 2) -> Padding:
     return Padding(text, (0, 0, 0, by), expand=False)
 
 
+def hanging(*columns: Text, by: int = 0) -> Padding:
+    """Columns side by side, each wrapped within itself: what follows a mark stays beside it."""
+    grid = Table.grid(padding=(0, 1, 0, 0))
+    for _ in columns[:-1]:
+        grid.add_column(no_wrap=True)
+    grid.add_column(overflow="fold")
+    grid.add_row(*columns)
+    return Padding(grid, (0, 0, 0, by), expand=False)
+
+
 def _text(cell: str | Text) -> Text:
     return cell if isinstance(cell, Text) else Text(cell)
 

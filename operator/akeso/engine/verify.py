@@ -170,7 +170,8 @@ def _room(trial: Trial) -> Look:
     count = sum(c.memory_limit is not None for p in fresh for c in p.containers)
     if not count:
         return Look(Check.INCONCLUSIVE, "its pods have no memory limit any more")
-    return Look(Check.GOOD, f"{count} containers have room again")
+    have = "container has" if count == 1 else "containers have"
+    return Look(Check.GOOD, f"{count} {have} room again")
 
 
 def _without_room(

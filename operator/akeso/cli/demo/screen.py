@@ -16,6 +16,7 @@ from rich.text import Text
 from akeso.cli.demo import names
 from akeso.cli.demo.scene import Scene
 from akeso.cli.demo.story import HEARTBEAT_SECONDS, Line, heartbeat
+from akeso.cli.output import hanging
 from akeso.cli.words import span
 from akeso.engine.words import bytes_of, seconds_of
 
@@ -43,7 +44,7 @@ class Lines:
 
     def line(self, line: Line) -> None:
         self._spoken = self._at
-        self._console.print(told(line), soft_wrap=True)
+        self._console.print(*told(line), soft_wrap=True)
 
     def scene(self, scene: Scene) -> None:
         self._at = scene.at
@@ -60,7 +61,8 @@ class Picture:
         self._began: datetime | None = None
 
     def line(self, line: Line) -> None:
-        self._live.console.print(told(line))
+        stamp, who, text = told(line)
+        self._live.console.print(hanging(stamp, who, text))
 
     def scene(self, scene: Scene) -> None:
         self._began = self._began or scene.at
@@ -155,8 +157,8 @@ def _akeso(scene: Scene, app: str, about: str) -> Text:
     return Text(healing.status.message or healing.spec.evidence.message, "cyan")
 
 
-def told(line: Line) -> Text:
-    """One line of the story."""
-    stamp = line.at.astimezone(UTC).strftime("%H:%M:%S UTC")
-    said = Text(f"{stamp}  ", "dim").append(f"{line.who:<7}  ", _WHO.get(line.who, ""))
-    return said.append(line.text, line.mood or "default")
+def told(line: Line) -> tuple[Text, Text, Text]:
+    """One line of the story: when, who, what."""
+    stamp = line.at.astimezone(UTC).strftime("%H:%M:%S UTC ")
+    who = Text(f"{line.who:<7} ", _WHO.get(line.who, ""))
+    return Text(stamp, "dim"), who, Text(line.text, line.mood)

@@ -11,7 +11,7 @@ from rich.text import Text
 from akeso.api.scalars import format_time
 from akeso.cli.demo.checks import Check
 from akeso.cli.demo.evidence import Evidence
-from akeso.cli.output import indented
+from akeso.cli.output import hanging, indented
 from akeso.cli.words import span
 
 
@@ -52,8 +52,8 @@ def render(console: Console, evidence: Evidence, checks: Sequence[Check]) -> Non
     console.print()
     console.print(Text(f"What happened, from the cluster's own records ({span(took)})", "bold"))
     for check in checks:
-        mark = Text("✓ ", "green") if check.holds else Text("✗ ", "bold red")
-        console.print(indented(mark.append(check.said, "default"), 1))
+        mark = Text("✓", "green") if check.holds else Text("✗", "bold red")
+        console.print(hanging(mark, Text(check.said), by=1))
         console.print(indented(Text(f"on record: {check.source}", "dim"), 3))
     for app, counted in sorted(evidence.requests.items()):
         said = f"users of {app}: {counted.ok} requests answered, {counted.failed} failed"

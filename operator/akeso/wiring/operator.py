@@ -1,0 +1,260 @@
+"""One operator process, put together, and its life."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import os
+import signal
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from typing import Any
+
+import kopf
+from prometheus_client import CollectorRegistry
+
+from akeso.clients.clock import SystemClock
+from akeso.clients.endpoints import Endpoints, serve
+from akeso.clients.kubernetes.cluster import KubernetesCluster
+from akeso.clients.kubernetes.connection import ApiServer, connect, credentials
+from akeso.clients.kubernetes.events import EventNotifier
+from akeso.clients.kubernetes.lease import COORDINATION, Leadership
+from akeso.clients.kubernetes.lease import NAME as LEASE_NAME
+from akeso.clients.kubernetes.paths import collection
+from akeso.clients.kubernetes.raw import part, text
+from akeso.clients.kubernetes.reflector import Reflector, Source
+from akeso.clients.prometheus import PrometheusSource
+from akeso.clients.records import KubernetesRecords
+from akeso.domain.finding import Decision
+from akeso.engine.heal import Healer
+from akeso.engine.judge import FIELD_MANAGER, Judge
+from akeso.engine.loop import Loop
+from akeso.engine.observe import Observer
+from akeso.engine.report import Reporter
+from akeso.errors import AkesoError
+from akeso.handlers.watch import watch
+from akeso.protocols import Clock
+from akeso.settings import Settings
+from akeso.telemetry import logs
+from akeso.telemetry.metrics import Metrics
+from akeso.wiring.parts import healers, metric_source
+from akeso_predictors import ExhaustionPredictor
+
+log = logging.getLogger(__name__)
+
+LONGEST_PAUSE = 30.0
+# The leader renews its Lease every few seconds and bookmarks come once a minute: a watch that is
+# silent for longer than this is dead.
+SILENT_SECONDS = 150.0
+STUCK_SECONDS = 120.0
+
+
+@dataclass(slots=True)
+class Teller:
+    """Tells a decision to the log, the metrics and as an Event."""
+
+    metrics: Metrics
+    events: EventNotifier
+
+    async def notify(self, decision: Decision) -> None:
+        logs.log_decision(decision)
+        self.metrics.count(decision)
+        await self.events.notify(decision)
+
+
+class Operator:
+    """One operator process, put together; `run` is its life."""
+
+    def __init__(self, api: ApiServer, settings: Settings) -> None:
+        self.api = api
+        self.settings = settings
+        self.clock = SystemClock()
+        self.metrics = Metrics(CollectorRegistry())
+        self.leadership = Leadership(api, settings, self.clock)
+        self.records = KubernetesRecords(api, settings)
+        self.cluster = KubernetesCluster(
+            api,
+            self.clock,
+            settings.watch_namespace,
+            manager=FIELD_MANAGER,
+            fence=lambda: self.leadership.holds,
+        )
+        self.source = metric_source(api, settings)
+        self.loop = self._loop()
+        self.heartbeat = Reflector(api, self.clock, _lease_source(settings))
+        self.working_since: float | None = None
+        self.watching = asyncio.Event()
+        self._stop = asyncio.Event()
+
+    def _loop(self) -> Loop:
+        settings, clock = self.settings, self.clock
+        judge = Judge(healers(settings), settings)
+        predictor = ExhaustionPredictor(settings.scrape_interval_seconds)
+        healer = Healer(
+            self.cluster,
+            self.records,
+            judge,
+            predictor,
+            Teller(self.metrics, EventNotifier(self.api)),
+            clock,
+            settings,
+        )
+        observer = Observer(self.cluster, self.source, predictor, clock, settings)
+        reporter = Reporter(
+            self.records,
+            self.source.kind,
+            tuple(judge.healers),
+            self.cluster.problems,
+            clock,
+            settings,
+        )
+        return Loop(self.records, observer, healer, reporter, self.metrics, clock, settings)
+
+    async def run(self) -> int:
+        """Until told to stop (0), or a part is beyond repair (1). A lost Lease ends it at once."""
+        runner, port = await serve(
+            Endpoints(self._live, self._ready, self.metrics.registry),
+            self.settings.listen_host,
+            self.settings.listen_port,
+        )
+        log.info("Listening on port %d.", port)
+        tasks = [
+            asyncio.create_task(self._watch(), name="watch of Akeso's own kinds"),
+            asyncio.create_task(self.cluster.run(), name="informers"),
+            asyncio.create_task(self.heartbeat.run(), name="heartbeat"),
+            asyncio.create_task(self._lead(), name="leadership"),
+        ]
+        stopped: asyncio.Task[Any] = asyncio.create_task(self._stop.wait(), name="signals")
+        for number in (signal.SIGTERM, signal.SIGINT):
+            asyncio.get_running_loop().add_signal_handler(number, self._stop.set)
+        try:
+            done, _ = await asyncio.wait({*tasks, stopped}, return_when=asyncio.FIRST_COMPLETED)
+            return self._verdict(done)
+        finally:
+            self._stop.set()
+            for task in (*tasks, stopped):
+                task.cancel()
+            await asyncio.gather(*tasks, stopped, return_exceptions=True)
+            await self.leadership.release()
+            await runner.cleanup()
+            if isinstance(self.source, PrometheusSource):
+                await self.source.close()
+
+    def _verdict(self, done: set[asyncio.Task[Any]]) -> int:
+        for task in done:
+            if task.get_name() == "signals":
+                log.info("Told to stop.")
+                return 0
+            log.error(
+                "The %s ended: %s. The process ends; state is in the resources.",
+                task.get_name(),
+                task.exception(),
+            )
+        return 1
+
+    async def _watch(self) -> None:
+        """Returns or raises only when the watch is beyond repair."""
+        namespaces = (
+            (self.settings.watch_namespace, self.settings.namespace)
+            if self.settings.watch_namespace
+            else ()
+        )
+        await watch(
+            self.records.seen,
+            self._kopf_login,
+            tuple(dict.fromkeys(namespaces)),
+            self.watching,
+        )
+
+    async def _kopf_login(self) -> kopf.ConnectionInfo:
+        """kopf's own connection, with the same credentials, read anew each time it is refused."""
+        found = await credentials(self.settings)
+        return kopf.ConnectionInfo(
+            server=found.server,
+            ca_path=found.ca_path,
+            certificate_path=found.certificate_path,
+            private_key_path=found.key_path,
+            scheme="Bearer" if found.token else None,
+            token=found.token,
+            insecure=not found.verify,
+        )
+
+    async def _lead(self) -> None:
+        await self.leadership.acquire()
+        self.metrics.leader.set(1)
+        keeping = asyncio.create_task(self.leadership.keep(), name="lease")
+        working = asyncio.create_task(self._work(), name="loop")
+        try:
+            await asyncio.wait({keeping, working}, return_when=asyncio.FIRST_COMPLETED)
+            if keeping.done() and not self._stop.is_set():
+                log.error("The Lease is lost; this process ends at once.")
+                os._exit(1)  # not one write more, whatever is under way
+            await working
+        finally:
+            for task in (keeping, working):
+                task.cancel()
+            await asyncio.gather(keeping, working, return_exceptions=True)
+
+    async def _work(self) -> None:
+        await retried(self.records.load, self.clock)
+        await retried(self.records.ensure_control, self.clock)
+        while not self.cluster.ready:
+            await self.clock.sleep(0.1)
+        await self.watching.wait()
+        self.working_since = self.clock.now()
+        log.info("Watching; cycles of %g s.", self.settings.cycle)
+        await self.loop.run()
+
+    async def _live(self) -> str | None:
+        """What only a restart helps against. An outage of the API server is not one of them."""
+        now = self.clock.now()
+        if self.working_since is not None:
+            last = max(self.working_since, self.loop.ended_at)
+            if now - last > max(STUCK_SECONDS, 10 * self.settings.cycle):
+                return f"no cycle has ended for {now - last:.0f} s"
+        silent = now - self.heartbeat.heard_at
+        if not self.heartbeat.synced.is_set() or silent < SILENT_SECONDS:
+            return None
+        try:
+            await self.api.get(self.heartbeat.source.path, timeout=5.0)
+        except AkesoError:
+            return None  # the API server is the one that is gone
+        return f"the watch of the Lease is silent for {silent:.0f} s while the API server answers"
+
+    async def _ready(self) -> str | None:
+        if not self.cluster.ready:
+            return f"not listed yet: {'; '.join(self.cluster.problems()) or 'in progress'}"
+        return None if self.watching.is_set() else "not watching Akeso's own kinds yet"
+
+
+def _lease_source(settings: Settings) -> Source[str]:
+    """Our own Lease, seen through a watch of its own."""
+    return Source(
+        "leases",
+        collection(COORDINATION, "leases", settings.namespace),
+        lambda raw: text(part(raw, "spec"), "renewTime"),
+        query={"fieldSelector": f"metadata.name={LEASE_NAME}"},
+    )
+
+
+async def retried(call: Callable[[], Awaitable[None]], clock: Clock) -> None:
+    """Until it works: an installation whose CRDs or rights come a little later heals itself."""
+    pause = 1.0
+    while True:
+        try:
+            await call()
+            return
+        except AkesoError as error:
+            log.error("Not started yet, next try in %.0f s: %s", pause, error)
+            await clock.sleep(pause)
+            pause = min(LONGEST_PAUSE, 2 * pause)
+
+
+async def run_operator(settings: Settings) -> int:
+    """Runs until SIGTERM or SIGINT; the process's exit code."""
+    logs.configure(settings.log_level)
+    api = await connect(settings)
+    try:
+        return await Operator(api, settings).run()
+    finally:
+        await api.close()

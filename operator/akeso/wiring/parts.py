@@ -1,0 +1,21 @@
+"""What both the operator and a look from outside are put together from."""
+
+from __future__ import annotations
+
+from akeso.clients.kubernetes.connection import ApiServer
+from akeso.clients.metrics_api import MetricsApiSource
+from akeso.clients.prometheus import PrometheusSource
+from akeso.settings import Settings
+from akeso_healers import RestartPods, Rollback
+
+
+def healers(settings: Settings) -> tuple[RestartPods, Rollback]:
+    """The built-in healers, least invasive first."""
+    return RestartPods(), Rollback(settings.rollout_blame_seconds)
+
+
+def metric_source(api: ApiServer, settings: Settings) -> PrometheusSource | MetricsApiSource:
+    """Prometheus where one is set, else what `kubectl top` reads."""
+    if settings.prometheus_url is not None:
+        return PrometheusSource(settings)
+    return MetricsApiSource(api, settings)

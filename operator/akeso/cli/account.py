@@ -107,7 +107,7 @@ def account(found: Explanation, healings: Sequence[Healing] = ()) -> Account:
         revision=seen.update_revision,
         owners=tuple(o for o in owners if o is not None),
         forecasts=tuple(_forecast(f) for f in found.forecasts),
-        signals=tuple(_signal(s, going.get(s.signal.name)) for s in found.signals),
+        signals=tuple(_signal(s, found.forecasts, going.get(s.signal.name)) for s in found.signals),
     )
 
 
@@ -137,8 +137,11 @@ def _quantiles(
     return low, middle, high
 
 
-def _signal(found: SignalExplained, healing: Healing | None) -> SignalTold:
+def _signal(
+    found: SignalExplained, forecasts: Sequence[Forecast], healing: Healing | None
+) -> SignalTold:
     judgement, problem = found.judgement, found.problem
+    doubt = _doubt(found, forecasts) if problem is None else ""
     allowed = judgement.denial is None and judgement.plan is not None
     return SignalTold(
         policy=found.policy.metadata.name,
@@ -150,7 +153,7 @@ def _signal(found: SignalExplained, healing: Healing | None) -> SignalTold:
         healing=healing.metadata.name if healing else None,
         plan=_plan(judgement.plan) if judgement.plan else None,
         allowed=allowed,
-        conclusion=_under_way(healing) if healing else _conclusion(found, allowed),
+        conclusion=_under_way(healing) if healing else _conclusion(found, allowed) + doubt,
         guards=tuple(_guard(v) for v in judgement.verdicts),
     )
 
@@ -179,6 +182,17 @@ def _guard(verdict: Verdict) -> GuardTold:
         message=verdict.sentence,
         retry_after_seconds=None if wait is None else max(0, math.ceil(wait)),
     )
+
+
+def _doubt(found: SignalExplained, forecasts: Sequence[Forecast]) -> str:
+    """One evaluation above the bar is no alarm yet; the operator, which looks every cycle, may
+    come to one soon."""
+    foresight = found.signal.foresight
+    if foresight is None or all(
+        (f.probability or 0) * 100 < foresight.probability_percent for f in forecasts
+    ):
+        return ""
+    return " One forecast is above the policy's bar; several in a row make a problem."
 
 
 def _under_way(healing: Healing) -> str:

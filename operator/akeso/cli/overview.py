@@ -1,7 +1,4 @@
-"""What `akeso status` tells, gathered from the custom resources. Pure.
-
-The models are the command's JSON: their fields are stable.
-"""
+"""What `akeso status` tells, gathered from the custom resources. Pure."""
 
 from __future__ import annotations
 
@@ -9,122 +6,16 @@ from collections.abc import Sequence
 from datetime import datetime, timedelta
 
 from akeso.api.conditions import get_condition, is_true
-from akeso.api.control import HealingControl, Watched
+from akeso.api.control import HealingControl
 from akeso.api.healing import Attempt, Evidence, Guard, Healing
-from akeso.api.meta import Model
 from akeso.api.policy import HealingPolicy
-from akeso.api.scalars import Measured, Time
+from akeso.cli.leader import Leader
+from akeso.cli.sections import Akeso, Ended, Overview, Pause, PolicyLine, Refusal, Risk, UnderWay
 from akeso.engine.intent import finished, running
 from akeso.engine.records import BrokenObject
 
 SHOWN_FINISHED = 10
-
-
-class Pause(Model):
-    """Why, and until when; without `until` a person ends it."""
-
-    reason: str
-    until: Time | None = None
-
-
-class Akeso(Model):
-    """How Akeso itself is; `ready` None: it has not said anything yet."""
-
-    ready: bool | None
-    message: str
-    degraded: str | None
-    paused: Pause | None
-    metrics_source: str | None
-    scrape_interval_seconds: int | None
-    shortest_failure_seconds: int | None
-    watched: Watched | None
-
-
-class PolicyLine(Model):
-    """One policy; `ready` None: Akeso has not looked at it yet."""
-
-    namespace: str
-    name: str
-    mode: str
-    targets: int | None
-    healing: int | None
-    ready: bool | None
-    reason: str
-    message: str
-    pause_reasons: tuple[str, ...]
-
-
-class Of(Model):
-    """The Healing a line is about, and its target."""
-
-    namespace: str
-    healing: str
-    kind: str
-    name: str
-    signal: str
-    policy: str
-
-
-class Risk(Of):
-    """A problem that is found or forecast. The three times are quantiles of the forecast."""
-
-    message: str
-    since: Time
-    value: Measured | None
-    threshold: Measured | None
-    probability_percent: int | None
-    earliest: Time | None
-    likely: Time | None
-    latest: Time | None
-    needs_human: bool
-
-
-class UnderWay(Of):
-    """A healing that has begun."""
-
-    healer: str
-    attempt: int
-    started_at: Time
-    deadline: Time
-    writes: int
-    written: int
-    undoing: bool
-    good_checks: int
-    message: str
-
-
-class Refusal(Of):
-    """A healing that is not allowed now. `passes`: it may be by itself; else a person decides."""
-
-    reason: str
-    message: str
-    since: Time
-    passes: bool
-    other_reasons: tuple[str, ...]
-
-
-class Ended(Of):
-    """A healing that is over; `needs_human`: a person must still look."""
-
-    healer: str | None
-    verdict: str
-    message: str
-    completed_at: Time
-    needs_human: bool
-
-
-class Overview(Model):
-    """Everything `akeso status` shows; `namespace` None: all of them."""
-
-    at: Time
-    namespace: str | None
-    akeso: Akeso | None
-    policies: tuple[PolicyLine, ...]
-    at_risk: tuple[Risk, ...]
-    healing: tuple[UnderWay, ...]
-    refused: tuple[Refusal, ...]
-    finished: tuple[Ended, ...]
-    unreadable: tuple[str, ...]
+UNKNOWN = Leader()
 
 
 def overview(
@@ -134,6 +25,7 @@ def overview(
     broken: Sequence[BrokenObject],
     namespace: str | None,
     now: datetime,
+    leader: Leader = UNKNOWN,
 ) -> Overview:
     """Puts the sections together; within each the most urgent comes first."""
     chosen = [h for h in healings if namespace in (None, h.metadata.namespace)]
@@ -144,6 +36,7 @@ def overview(
     return Overview(
         at=now,
         namespace=namespace,
+        leader=leader,
         akeso=_akeso(control, now) if control else None,
         policies=tuple(
             _policy(p)

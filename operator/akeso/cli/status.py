@@ -4,27 +4,19 @@ from __future__ import annotations
 
 import argparse
 import asyncio
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from datetime import UTC, datetime
 
 from rich.console import Console
 from rich.text import Text
 
-from akeso.cli import words
+from akeso.cli import rows, words
 from akeso.cli.flags import CONNECTION, OWN_NAMESPACE, add_settings, settings_of
-from akeso.cli.output import Row, add_output, section, show
-from akeso.cli.overview import (
-    Akeso,
-    Ended,
-    Of,
-    Overview,
-    PolicyLine,
-    Refusal,
-    Risk,
-    UnderWay,
-    overview,
-)
+from akeso.cli.leader import Leader, find_leader
+from akeso.cli.output import add_output, section, show
+from akeso.cli.overview import overview
 from akeso.cli.parser import Options
+from akeso.cli.sections import Akeso, Overview
 from akeso.engine.words import seconds_of
 from akeso.settings import Settings
 
@@ -35,13 +27,6 @@ examples:
   akeso status -o json         the same for programs
   watch akeso status           keep looking
 """
-
-_YES_NO: Mapping[bool | None, Text] = {
-    True: Text("yes", style="green"),
-    False: Text("no", style="red"),
-    None: Text("?", style="yellow"),
-}
-_VERDICT_STYLES = {"Verified": "green", "Cleared": "dim", "Inconclusive": "yellow"}
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
@@ -64,6 +49,8 @@ def run(options: Options) -> int:
 async def _look(namespace: str | None, settings: Settings) -> Overview:
     from akeso.wiring import open_view
 
+    now = datetime.now(UTC)
+    leader = await find_leader(settings, now)
     async with open_view(settings) as view:
         records = view.records
         return overview(
@@ -72,7 +59,8 @@ async def _look(namespace: str | None, settings: Settings) -> Overview:
             records.healings(),
             records.broken(),
             namespace,
-            datetime.now(UTC),
+            now,
+            leader,
         )
 
 
@@ -86,31 +74,31 @@ def render(console: Console, found: Overview, own_namespace: str) -> None:
         console,
         "Policies",
         ("NAMESPACE", "POLICY", "MODE", "TARGETS", "READY", "WHY"),
-        [_policy_row(p) for p in found.policies],
+        [rows.of_policy(p) for p in found.policies],
     )
     section(
         console,
         "At risk",
         ("TARGET", "SIGNAL", "LIMIT REACHED", "LIKELY", "WHAT WAS SEEN"),
-        [_risk_row(r, now) for r in found.at_risk],
+        [rows.of_risk(r, now) for r in found.at_risk],
     )
     section(
         console,
         "Healing now",
         ("TARGET", "SIGNAL", "HEALER", "BEGAN", "HOW FAR"),
-        [_under_way_row(h, now) for h in found.healing],
+        [rows.of_under_way(h, now) for h in found.healing],
     )
     section(
         console,
         "Refused, and why",
         ("TARGET", "SIGNAL", "REASON", "RETRY", "IN A SENTENCE"),
-        [_refusal_row(r) for r in found.refused],
+        [rows.of_refusal(r) for r in found.refused],
     )
     section(
         console,
         "Finished lately",
         ("TARGET", "SIGNAL", "HEALER", "VERDICT", "WHEN", "HOW IT ENDED"),
-        [_ended_row(e, now) for e in found.finished],
+        [rows.of_ended(e, now) for e in found.finished],
     )
     for line in _tail(found):
         console.print(line)
@@ -125,16 +113,31 @@ def _head(found: Overview, own_namespace: str) -> Iterator[Text]:
             style="not bold default",
         )
         return
+    if found.leader.running is False:
+        yield _nobody(found.leader, found.at)
     if akeso.paused is not None:
         until = akeso.paused.until
         end = f"until {words.clock(until, found.at)}" if until else "until somebody resumes it"
         yield Text(f"Akeso is paused {end}: {akeso.paused.reason}", style="bold yellow").append(
             "  (akeso resume)", style="not bold default"
         )
-    yield _condition_line(akeso)
+    if found.leader.running is not False:
+        yield _condition_line(akeso)
     yield Text(_measures(akeso), style="dim")
     if akeso.degraded is not None:
         yield Text(f"Degraded: {akeso.degraded}", style="yellow")
+
+
+def _nobody(leader: Leader, now: datetime) -> Text:
+    """What the resources say is then as the last operator left it."""
+    heard = (
+        f", the last sign of one was {words.ago(leader.heard_at, now)}" if leader.heard_at else ""
+    )
+    return Text(f"No operator is running{heard}.", style="bold red").append(
+        " Nothing is watched or healed; start it (akeso operator), or see why it ended. What"
+        " follows is as it was left.",
+        style="not bold default",
+    )
 
 
 def _condition_line(akeso: Akeso) -> Text:
@@ -160,63 +163,6 @@ def _measures(akeso: Akeso) -> str:
             f" with {words.many(watched.containers, 'container')}"
         )
     return "; ".join(parts)
-
-
-def _policy_row(policy: PolicyLine) -> Row:
-    ready = _YES_NO[policy.ready]
-    why = policy.message
-    if policy.pause_reasons:
-        why = f"paused: {'; '.join(policy.pause_reasons)}. {why}"
-    targets = "?" if policy.targets is None else str(policy.targets)
-    return policy.namespace, policy.name, policy.mode, targets, ready, why
-
-
-def _target(of: Of) -> str:
-    """As `akeso explain` takes it."""
-    return f"{of.kind.lower()}/{of.name} -n {of.namespace}"
-
-
-def _risk_row(risk: Risk, now: datetime) -> Row:
-    limit = words.ahead(risk.likely, now) if risk.likely else words.ago(risk.since, now)
-    likely = "" if risk.probability_percent is None else f"{risk.probability_percent} %"
-    said = f"{risk.message} (needs a person)" if risk.needs_human else risk.message
-    return _target(risk), risk.signal, limit, likely, said
-
-
-def _under_way_row(healing: UnderWay, now: datetime) -> Row:
-    far = f"{healing.written} of {words.many(healing.writes, 'step')} done"
-    if healing.undoing:
-        far = f"taking it back: {far}"
-    elif healing.written == healing.writes:
-        far = f"verifying, {words.many(healing.good_checks, 'good check')} so far"
-    attempt = f" (attempt {healing.attempt})" if healing.attempt > 1 else ""
-    return (
-        _target(healing),
-        healing.signal,
-        f"{healing.healer}{attempt}",
-        words.ago(healing.started_at, now),
-        f"{far}; {healing.message}",
-    )
-
-
-def _refusal_row(refusal: Refusal) -> Row:
-    retry = "by itself" if refusal.passes else Text("needs you", style="yellow")
-    more = len(refusal.other_reasons)
-    also = f" (and {words.many(more, 'other reason')}: akeso explain)" if more else ""
-    return _target(refusal), refusal.signal, refusal.reason, retry, f"{refusal.message}{also}"
-
-
-def _ended_row(ended: Ended, now: datetime) -> Row:
-    style = _VERDICT_STYLES.get(ended.verdict, "red")
-    said = f"needs a person: {ended.message}" if ended.needs_human else ended.message
-    return (
-        _target(ended),
-        ended.signal,
-        ended.healer or "none",
-        Text(ended.verdict, style=style),
-        words.ago(ended.completed_at, now),
-        said,
-    )
 
 
 def _tail(found: Overview) -> Iterator[Text]:

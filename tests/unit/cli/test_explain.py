@@ -58,13 +58,14 @@ def told(
     plan: Plan | None = PLAN,
     mode: str = "Heal",
     healings: Any = (),
+    probability: float = 0.5,
 ) -> Account:
     signal = Signal.model_validate({"name": "memory", "builtin": "MemoryExhaustion"})
     asked = policy(mode=mode)
     problem = Problem(finding(SEEN, SEEN.pods[0]), asked, signal, SEEN) if found else None
     judgement = Judgement(0 if plan else None, None, plan, verdicts or (FINE,))
     explained = SignalExplained(asked, signal, ("web-0 uses 96 MiB",), problem, judgement)
-    return account(Explanation(SEEN, (forecast(),), (explained,)), healings)
+    return account(Explanation(SEEN, (forecast(probability=probability),), (explained,)), healings)
 
 
 def shown(found: Account, width: int = 200) -> str:
@@ -130,6 +131,11 @@ def test_without_a_ladder_a_person_is_told():
     assert conclusion(found=True, plan=None) == "Its ladder names no healer, so a person is told."
 
 
+def test_one_forecast_above_the_bar_is_said_to_be_no_problem_yet():
+    assert conclusion(probability=0.8).endswith("several in a row make a problem.")
+    assert conclusion(found=True) == "Akeso acts now."
+
+
 def test_an_open_healing_is_the_operators_own_word():
     going = healing(target="web", message="RestartPods: evict pod web-0")
     ended = healing("old", target="web", completedAt="2026-12-01T09:00:00Z", verdict="Verified")
@@ -169,7 +175,7 @@ def test_the_json_has_these_keys_and_no_infinite_numbers():
         *("secondsToLimit", "alarm", "sampledAt", "samples"),
     }
     assert found["forecasts"][0]["secondsToLimit"] == [480, 720, None]
-    assert found["forecasts"][0]["probabilityPercent"] == 93
+    assert found["forecasts"][0]["probabilityPercent"] == 50
     signal = found["signals"][0]
     assert set(signal) == {
         *("policy", "mode", "signal", "about", "facts", "problem", "healing", "plan"),

@@ -6,7 +6,8 @@ from datetime import timedelta
 from typing import Any
 
 from akeso.api.scalars import parse_time
-from akeso.cli.overview import Overview, overview
+from akeso.cli.overview import overview
+from akeso.cli.sections import Overview
 from akeso.engine.records import BrokenObject
 from unit.cli.objects import (
     NOW,
@@ -154,9 +155,10 @@ def test_the_json_has_these_keys_and_no_others():
 
     of = {"namespace", "healing", "kind", "name", "signal", "policy"}
     assert set(found) == {
-        *("at", "namespace", "akeso", "policies", "atRisk", "healing", "refused"),
+        *("at", "namespace", "leader", "akeso", "policies", "atRisk", "healing", "refused"),
         *("finished", "unreadable"),
     }
+    assert set(found["leader"]) == {"running", "holder", "heardAt"}
     assert set(found["akeso"]) == {
         *("ready", "message", "degraded", "paused", "metricsSource", "scrapeIntervalSeconds"),
         *("shortestFailureSeconds", "watched"),

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import io
+from datetime import timedelta
 from typing import Any
 
 import pytest
 from rich.console import Console
 
-from akeso.cli.overview import overview
+from akeso.cli.leader import Leader
+from akeso.cli.overview import UNKNOWN, overview
 from akeso.cli.status import render
 from unit.cli.objects import (
     NOW,
@@ -29,10 +31,12 @@ def shown(
     namespace: str | None = None,
     control: Any = None,
     width: int = 200,
+    leader: Leader = UNKNOWN,
 ) -> str:
     console = Console(file=io.StringIO(), width=width, highlight=False)
     held = control if control is not None else working_control()
-    render(console, overview(held, policies, healings, (), namespace, NOW), "akeso")
+    found = overview(held, policies, healings, (), namespace, NOW, leader)
+    render(console, found, "akeso")
     assert isinstance(console.file, io.StringIO)
     return console.file.getvalue()
 
@@ -114,6 +118,17 @@ def test_without_a_control_the_next_step_is_to_start_the_operator():
 
 def test_a_control_nobody_reported_on_asks_whether_the_operator_runs():
     assert "is the operator running?" in shown(control=control())
+
+
+def test_a_dead_operator_is_the_first_line_whatever_its_last_words_were():
+    dead = Leader(running=False, holder="pod-a", heard_at=NOW - timedelta(minutes=9))
+    text = shown(policies=[WATCHED], leader=dead)
+    assert text.startswith("No operator is running, the last sign of one was 9 min ago")
+    assert "Akeso: watching" not in text
+
+
+def test_who_may_not_read_the_lease_is_told_nothing_wrong():
+    assert "No operator" not in shown(policies=[WATCHED], leader=Leader())
 
 
 def test_a_pause_is_the_first_line_with_reason_and_end():

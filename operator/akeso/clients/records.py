@@ -138,6 +138,12 @@ class KubernetesRecords:
         try:
             path = self._path(HealingControl.PLURAL, self._settings.namespace)
             self._controls.put(await self._api.post(path, body))
+        except GoneError as e:
+            own = self._settings.namespace
+            raise PermanentError(
+                f"The HealingControl can't be created: there is no namespace {own} for it; set"
+                " AKESO_NAMESPACE to the one Akeso runs in, or create it."
+            ) from e
         except StaleError:
             log.info("The HealingControl was created by somebody else.")
 

@@ -69,6 +69,12 @@ def render(console: Console, found: Overview, own_namespace: str) -> None:
     for line in _head(found, own_namespace):
         console.print(line)
     console.print()
+    _sections(console, found)
+    for line in _tail(found):
+        console.print(line)
+
+
+def _sections(console: Console, found: Overview) -> None:
     now = found.at
     section(
         console,
@@ -100,8 +106,6 @@ def render(console: Console, found: Overview, own_namespace: str) -> None:
         ("TARGET", "SIGNAL", "HEALER", "VERDICT", "WHEN", "HOW IT ENDED"),
         [rows.of_ended(e, now) for e in found.finished],
     )
-    for line in _tail(found):
-        console.print(line)
 
 
 def _head(found: Overview, own_namespace: str) -> Iterator[Text]:

@@ -164,6 +164,9 @@ def commands(plan: Plan) -> dict[str, list[str | Path]]:
             f"--root-dir={folder / 'kubelet'}",
             # For cAdvisor, which otherwise looks at containerd's usual socket and finds none.
             f"--containerd={socket(plan)}",
+            # With containerd's own numbers /metrics/resource serves what cAdvisor last looked at,
+            # every 10 to 16 s; a scrape every 5 s wants samples of its own.
+            "--housekeeping-interval=2s",
         ],
         "kube-proxy": [f"--config={folder / 'kube-proxy.yaml'}"],
         "coredns": ["-conf", folder / "Corefile"],

@@ -99,9 +99,11 @@ def test_a_restoring_write_is_stopped_only_by_what_stops_everything(
 def test_more_past_healings_never_turn_a_denial_into_an_allowance(
     any_case: Case, more: list[PastHealing]
 ) -> None:
+    # Other healings: an earlier write of one already counted would move when that one began.
+    others = [replace(p, name=f"other-{index}") for index, p in enumerate(more)]
     before = {v.guard for v in judge(any_case) if not v.allowed}
     after = {
-        v.guard for v in judge(replace(any_case, past=(*any_case.past, *more))) if not v.allowed
+        v.guard for v in judge(replace(any_case, past=(*any_case.past, *others))) if not v.allowed
     }
     assert before <= after
 

@@ -29,12 +29,15 @@ class HealerContext:
     """What a healer may know beside the finding and the snapshot.
 
     `min_available` pods must stay ready throughout; `healthy` are revisions of this workload that
-    were seen healthy, newest first; `manager` is the field manager of our writes.
+    were seen healthy, newest first; `manager` is the field manager of our writes. `owed` are the
+    restoring actions that earlier healings of this workload still owe, oldest first: what they
+    lead back to is the user's own state.
     """
 
     min_available: int
     healthy: tuple[str, ...]
     manager: str
+    owed: tuple[Action, ...] = ()
 
 
 class Healer(Protocol):

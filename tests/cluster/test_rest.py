@@ -26,6 +26,9 @@ async def test_at_rest_the_operator_writes_nothing_but_its_lease(here: World) ->
                 container="app",
             )
     await here.apply(policy(query_signal(here.name), ROLLOUT_SIGNAL, MEMORY_SIGNAL))
+    # Samples come every second: with this a busy machine may miss ten of them before they are
+    # stale, which is not rest and is written.
+    here.operator.environment["AKESO_SCRAPE_INTERVAL_SECONDS"] = "5"
     here.operator.start()
     await here.condition("Ready", "True")
     await here.until(lambda: remembered(here, 3), what="three revisions seen healthy")
@@ -33,7 +36,7 @@ async def test_at_rest_the_operator_writes_nothing_but_its_lease(here: World) ->
     began, renewals = here.audit_position(), len(lease_writes(here))
     await asyncio.sleep(REST_SECONDS)
     written = [f"{e['verb']} {e['requestURI']}" for e in here.audited(began)]
-    assert written == []
+    assert written == [], f"{(await here.policy())['status']}\n{here.operator.tail()}"
     assert len(lease_writes(here)) > renewals  # it lives, and the record would show writes
     assert here.audited() != []
     assert await here.healings() == []

@@ -65,7 +65,7 @@ class Scene:
             "NAMESPACE": self.home,
             "WATCH_NAMESPACE": self.name,
             "SCRAPE_INTERVAL_SECONDS": str(self.lab.scrape_interval_seconds),
-            "REVISION_HEALTHY_SECONDS": "20",
+            "REVISION_HEALTHY_SECONDS": "40",
             "LEASE_SECONDS": "6",
             "LEASE_RENEW_SECONDS": "2",
             **({"PROMETHEUS_URL": self.lab.prometheus or ""} if prometheus else {}),

@@ -128,7 +128,10 @@ class ActionState(StrEnum):
 
 
 class ActionRecord(Model):
-    """One write to one object. `from_` and `to` are replicas or revisions, as text."""
+    """One write to one object. `from_` and `to` are replicas or revisions, as text.
+
+    `afterwards`: owed until what the attempt did is needed no more.
+    """
 
     type: ActionType
     name: ObjectName
@@ -139,6 +142,7 @@ class ActionRecord(Model):
     surge_for: Pod | None = None
     settle: bool = False
     restore: bool = False
+    afterwards: bool = False
     state: ActionState
     at: Time | None = None
 
@@ -174,7 +178,10 @@ class Attempt(Model):
 
 
 class HealingStatus(Model):
-    """What was decided, done and found. `completed_at` set means that nothing more is done."""
+    """What was decided, done and found.
+
+    `completed_at` set means that nothing more is done but what is owed (`afterwards`).
+    """
 
     conditions: Conditions = ()
     observed_generation: Count | None = None

@@ -161,6 +161,8 @@ class Plan:
     `summary` is one sentence for people; `blast_radius` counts the pods that go away. Actions
     marked `restore` bring the user's own state back; they pass only the guards that stop every
     write (kill switch, protected namespace), because leaving them undone is the greater harm.
+    `afterwards` are restoring actions that are owed, whatever the verdict, until what was done is
+    needed no more: a limit that was raised, replicas that were added.
     """
 
     healer: str
@@ -170,6 +172,7 @@ class Plan:
     undo: tuple[Action, ...]
     summary: str
     blast_radius: int
+    afterwards: tuple[Action, ...] = ()
 
 
 def changes_manifest(plan: Plan) -> bool:

@@ -57,7 +57,10 @@ def _attempt(healing: Healing, subject: Subject, intention: Intention, now: date
         started_at=now,
         deadline=now + timedelta(seconds=intention.judgement.timeout),
         predicted_failure_at=predicted_failure(subject.finding),
-        actions=tuple(record_action(a, plan.target) for a in plan.actions),
+        actions=(
+            *(record_action(a, plan.target) for a in plan.actions),
+            *(record_action(a, plan.target, afterwards=True) for a in plan.afterwards),
+        ),
         pre_state=_pre_state(intention.seen),
     )
 

@@ -44,7 +44,7 @@ LONGEST_NAME = 40  # of the workload's name inside a Healing's name
 FURTHEST = 10**9  # seconds; a quantile beyond that is "not foreseeable"
 
 
-def record_action(action: Action, target: WorkloadRef) -> ActionRecord:
+def record_action(action: Action, target: WorkloadRef, *, afterwards: bool = False) -> ActionRecord:
     """The action as it stands in a Healing, still to be done."""
     name, uid = target.name, target.uid
     values: dict[str, object] = {}
@@ -68,6 +68,7 @@ def record_action(action: Action, target: WorkloadRef) -> ActionRecord:
             "name": name,
             "uid": uid,
             "restore": action.restore,
+            "afterwards": afterwards,
             "state": ActionState.PENDING,
             **values,
         }

@@ -13,6 +13,7 @@ from akeso.domain.finding import Finding, Outcome
 from akeso.domain.finding import Signal as About
 from akeso.domain.verdict import Verdict
 from akeso.domain.workload import Snapshot, WorkloadRef
+from akeso.engine import record
 from akeso.engine.intent import read_action
 from akeso.engine.observe import Observation, query_key
 from akeso.engine.selection import Selection
@@ -78,13 +79,12 @@ class Judge:
         self.healers: Mapping[str, Healer] = {healer.name: healer for healer in healers}
         self._settings = settings
 
-    def context(
-        self, policy: HealingPolicy, seen: Snapshot, observed: Observation
-    ) -> HealerContext:
+    def context(self, around: Circumstances, seen: Snapshot) -> HealerContext:
         return HealerContext(
-            min_available=policy.spec.guardrails.min_available,
-            healthy=observed.healthy.get(seen.ref.uid, ()),
+            min_available=around.policy.spec.guardrails.min_available,
+            healthy=around.observation.healthy.get(seen.ref.uid, ()),
             manager=FIELD_MANAGER,
+            owed=owed_to(seen.ref, around.healings),
         )
 
     def next_step(self, question: Question) -> Judgement:
@@ -108,7 +108,7 @@ class Judge:
             verdict = unknown_healer(rung.healer, self.healers)
             return Judgement(index, None, None, (verdict,), rung.timeout_seconds)
         finding, seen, around = question.finding, question.seen, question.around
-        context = self.context(around.policy, seen, around.observation)
+        context = self.context(around, seen)
         fits = healer.diagnose(finding, seen, context)
         plan = healer.plan(finding, seen, context) if fits.allowed else None
         asked = ask(self.case(question, plan, healer.name))
@@ -125,8 +125,9 @@ class Judge:
 
     def plan_of(self, attempt: Attempt, target: WorkloadRef) -> Plan:
         """The plan an attempt was started with, as its record tells it."""
-        actions = tuple(read_action(record) for record in attempt.actions)
-        return Plan(attempt.healer, target, self.effect_of(attempt), actions, (), "", 0)
+        actions = tuple(read_action(r) for r in attempt.actions if not r.afterwards)
+        later = tuple(read_action(r) for r in attempt.actions if r.afterwards)
+        return Plan(attempt.healer, target, self.effect_of(attempt), actions, (), "", 0, later)
 
     def effect_of(self, attempt: Attempt) -> Effect:
         """What the attempt's healer promises; one this version does not know promises least."""
@@ -153,6 +154,15 @@ class Judge:
             healer=healer,
             failures_per_day=self._settings.failures_per_day,
         )
+
+
+def owed_to(ref: WorkloadRef, healings: Iterable[Healing]) -> tuple[Action, ...]:
+    """What healings of this workload still owe it, oldest first."""
+    mine = [h for h in healings if h.spec.target.uid == ref.uid and record.owed(h)]
+    mine.sort(key=lambda h: str(h.metadata.creation_timestamp))
+    return tuple(
+        read_action(h.status.attempts[i].actions[j]) for h in mine for i, j in record.owed(h)
+    )
 
 
 def attempts_of(healing: Healing | None) -> tuple[Attempt, ...]:

@@ -113,8 +113,25 @@ def action_ended(attempt: Attempt, index: int, state: ActionState, now: datetime
 
 
 def pending(attempt: Attempt) -> int | None:
-    """Index of the next action to do; None: all are done."""
-    return next((i for i, a in enumerate(attempt.actions) if a.state is ActionState.PENDING), None)
+    """Index of the next action to do; None: all are done, but for what is owed."""
+    return next(
+        (
+            i
+            for i, a in enumerate(attempt.actions)
+            if a.state is ActionState.PENDING and not a.afterwards
+        ),
+        None,
+    )
+
+
+def owed(healing: Healing) -> tuple[tuple[int, int], ...]:
+    """What is to be brought back once it is needed no more: indices of attempt and action."""
+    return tuple(
+        (i, j)
+        for i, attempt in enumerate(healing.status.attempts)
+        for j, action in enumerate(attempt.actions)
+        if action.afterwards and action.state is ActionState.PENDING
+    )
 
 
 def last_write(attempt: Attempt) -> datetime:
@@ -139,6 +156,8 @@ def undoing(attempt: Attempt, outcome: Outcome, message: str, now: datetime) -> 
 def _for_undo(record: ActionRecord, now: datetime) -> ActionRecord:
     if record.state is not ActionState.PENDING:
         return record
+    if record.afterwards:
+        return record  # owed whatever the verdict: taken back at once it might do harm
     if record.restore:
         return record.model_copy(update={"settle": False})
     return record.model_copy(update={"state": ActionState.SKIPPED, "at": now})
@@ -164,7 +183,7 @@ def attempt_ended(healing: Healing, attempt: Attempt, now: datetime) -> Healing:
     healing = with_attempt(healing, changed(attempt, finished_at=now))
     healing = with_status(healing, message=said)
     healing = with_condition(healing, "Acting", False, verdict.value, said, now)
-    if attempt.undoing and any(a.restore for a in attempt.actions):
+    if attempt.undoing and any(a.restore and not a.afterwards for a in attempt.actions):
         healing = with_condition(healing, "Undone", True, verdict.value, said, now)
     return with_condition(
         healing, "Verified", verdict is Outcome.VERIFIED, verdict.value, said, now

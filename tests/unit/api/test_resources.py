@@ -235,6 +235,7 @@ def test_a_status_is_written_without_what_is_unset_and_with_zeros():
                         "to": "2",
                         "settle": False,
                         "restore": False,
+                        "afterwards": False,
                         "state": "Done",
                     }
                 ],

@@ -21,7 +21,7 @@ SOURCES = [str(ROOT / name) for name in ("operator", "healers", "predictors", "l
 MOST_STARTS = 30
 RESTART_SECONDS = 1.0
 FORKS = multiprocessing.get_context("forkserver")
-FORKS.set_forkserver_preload(["cluster.operators", "akeso.wiring", "akeso.cli.operate"])
+FORKS.set_forkserver_preload(["cluster.operators", "akeso.wiring.operator", "akeso.cli.operate"])
 
 
 def _operate(environment: Mapping[str, str], log: str) -> None:

@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Awaitable
 from datetime import datetime, timedelta
 
 from akeso.api.meta import Model
 from akeso.api.scalars import Time, parse_time
-from akeso.clients.kubernetes.connection import connect
-from akeso.clients.kubernetes.lease import COORDINATION, NAME
-from akeso.clients.kubernetes.paths import collection
 from akeso.clients.kubernetes.raw import Json, part, text
 from akeso.errors import AkesoError, GoneError
-from akeso.settings import Settings
 
 # On top of what the Lease is good for: the clocks of two machines differ.
 CLOCKS_DIFFER = timedelta(seconds=30)
@@ -25,18 +22,14 @@ class Leader(Model):
     heard_at: Time | None = None
 
 
-async def find_leader(settings: Settings, now: datetime) -> Leader:
-    """Reads the Lease; a person who may not read it is told nothing wrong."""
-    api = await connect(settings)
+async def find_leader(lease: Awaitable[Json], lease_seconds: float, now: datetime) -> Leader:
+    """From the Lease that is being read; a person who may not read it is told nothing wrong."""
     try:
-        path = f"{collection(COORDINATION, 'leases', settings.namespace)}/{NAME}"
-        return leader_of(await api.get(path), settings.lease_seconds, now)
+        return leader_of(await lease, lease_seconds, now)
     except GoneError:
         return Leader(running=False)
     except AkesoError:
         return Leader()
-    finally:
-        await api.close()
 
 
 def leader_of(lease: Json, lease_seconds: float, now: datetime) -> Leader:

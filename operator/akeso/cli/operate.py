@@ -27,6 +27,6 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(options: Options) -> int:
     from akeso.cli.flags import settings_of
-    from akeso.wiring import run_operator
+    from akeso.wiring.operator import run_operator
 
     return asyncio.run(run_operator(settings_of(options)))

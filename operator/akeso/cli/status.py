@@ -50,8 +50,9 @@ async def _look(namespace: str | None, settings: Settings) -> Overview:
     from akeso.wiring import open_view
 
     now = datetime.now(UTC)
-    leader = await find_leader(settings, now)
-    async with open_view(settings) as view:
+    async with open_view(settings, load=False) as view:
+        lease = find_leader(view.lease(), settings.lease_seconds, now)
+        leader, _ = await asyncio.gather(lease, view.load())
         records = view.records
         return overview(
             records.control(),

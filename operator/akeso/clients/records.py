@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 from collections.abc import Sequence
 from typing import Any, Generic, TypeVar
@@ -82,9 +83,14 @@ class KubernetesRecords:
         }
 
     async def load(self) -> None:
-        """Lists everything once; the watch tells what comes after."""
-        for plural, shelf in self._shelves.items():
-            for raw in await self._api.list_all(self._where(plural)):
+        """Lists everything once, side by side; the watch tells what comes after."""
+        lists = (self._api.list_all(self._where(plural)) for plural in self._shelves)
+        # Every list is waited for: none may be left running on a connection that is closed.
+        found = await asyncio.gather(*lists, return_exceptions=True)
+        for shelf, listed in zip(self._shelves.values(), found, strict=True):
+            if isinstance(listed, BaseException):
+                raise listed
+            for raw in listed:
                 shelf.put(raw)
 
     def seen(self, plural: str, event: str | None, raw: Json) -> None:

@@ -1,6 +1,9 @@
-"""The composition root: the only place that names healers, predictors and clients together."""
+"""The composition root: the only place that names healers, predictors and clients together.
 
-from akeso.wiring.operator import run_operator
+`akeso.wiring.operator` is the process that heals; it takes half a second to import, and is
+imported by who runs it.
+"""
+
 from akeso.wiring.view import View, open_view
 
-__all__ = ["View", "open_view", "run_operator"]
+__all__ = ["View", "open_view"]

@@ -26,7 +26,7 @@ examples:
   python -m akeso_lab status -o json
   python -m akeso_lab down --name node
 
-Programs are built from source once, about 10 minutes on 2 cores, and kept in
+Programs are built from source once, about 11 minutes on 2 cores, and kept in
 ${AKESO_LAB_CACHE:-${XDG_CACHE_HOME:-~/.cache}/akeso-lab}. A lab's files and logs are in
 ${AKESO_LAB_STATE:-/var/tmp/akeso-lab}/<name>.
 """
@@ -110,7 +110,7 @@ def _add_tier(parser: argparse.ArgumentParser) -> None:
         type=Tier,
         choices=tuple(Tier),
         default=Tier.CONTROL_PLANE,
-        help="control-plane: API server, controllers, fake nodes, Prometheus; "
+        help="control-plane: API server, controllers, fake nodes, Prometheus, Alertmanager; "
         "node: a real node as well, needs root on Linux (default: %(default)s)",
     )
 
@@ -141,6 +141,7 @@ def _summary(lab: Lab) -> str:
         f"lab         {lab.name} ({lab.tier})",
         f"API server  {lab.apiserver}",
         f"Prometheus  {lab.prometheus or 'none'}",
+        f"Alerts      {lab.alertmanager or 'none'}",
         f"use it      export KUBECONFIG={lab.kubeconfig} PATH={lab.bin}:$PATH",
         f"files       {lab.state}",
     ]

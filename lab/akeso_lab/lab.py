@@ -43,6 +43,7 @@ class Lab:
     certificates: Path | None = None
     prometheus: str | None = None
     prometheus_config_dir: Path | None = None
+    alertmanager: str | None = None
     scrape_interval_seconds: int = 5
     audit_log: Path | None = None
     kwok: bool = False
@@ -112,24 +113,37 @@ class Lab:
         address = urlsplit(url)
         special = {"job": job, "__scheme__": address.scheme, "__metrics_path__": metrics_path}
         group = {"targets": [address.netloc], "labels": {**(labels or {}), **special}}
-        file = self._scrape_folder() / f"{job}.json"
-        unfinished = file.with_suffix(".unfinished")
-        unfinished.write_text(json.dumps([group]))
-        unfinished.rename(file)
+        _write(self._prometheus_folder("scrape.d") / f"{job}.json", json.dumps([group]))
 
     def remove_scrape_target(self, job: str) -> None:
-        (self._scrape_folder() / f"{job}.json").unlink(missing_ok=True)
+        (self._prometheus_folder("scrape.d") / f"{job}.json").unlink(missing_ok=True)
+
+    def add_alert_rule(
+        self,
+        alert: str,
+        expression: str,
+        for_seconds: int = 0,
+        labels: Mapping[str, str] | None = None,
+    ) -> None:
+        """Let Prometheus raise ``alert`` in Alertmanager for every series that ``expression``
+        yields for so long; evaluated at every scrape interval."""
+        rule = {"alert": alert, "expr": expression, "for": f"{for_seconds}s"}
+        group = {"name": alert, "rules": [rule | {"labels": dict(labels or {})}]}
+        _write(self._rule_file(alert), yaml.safe_dump({"groups": [group]}))
+        self._reload_prometheus()
+
+    def remove_alert_rule(self, alert: str) -> None:
+        """Take the rule back. What it raised ends 4 minutes later, as when Prometheus dies."""
+        self._rule_file(alert).unlink(missing_ok=True)
+        self._reload_prometheus()
 
     def query(self, expression: str) -> tuple[Sample, ...]:
         """An instant query to the lab's Prometheus that yields a vector."""
         if self.prometheus is None:
             raise LabError(self.name, "has no Prometheus", "give its URL with --prometheus")
         url = f"{self.prometheus}/api/v1/query?{urlencode({'query': expression})}"
-        # A proxy in the environment is not for loopback.
-        opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
         try:
-            with opener.open(url, timeout=10) as answer:
-                result = json.load(answer)["data"]["result"]
+            result = json.loads(_open(url))["data"]["result"]
         except OSError as error:
             log = self.state / "logs" / "prometheus.log"
             raise LabError("prometheus", f"query failed: {error}", "check the query", log) from None
@@ -160,11 +174,37 @@ class Lab:
         )
         return names
 
-    def _scrape_folder(self) -> Path:
+    def _prometheus_folder(self, name: str) -> Path:
         if self.prometheus_config_dir is None:
             what = "has a Prometheus that this lab does not configure"
-            raise LabError(self.name, what, "add the target to that Prometheus")
-        return self.prometheus_config_dir / "scrape.d"
+            raise LabError(self.name, what, "add it to that Prometheus")
+        return self.prometheus_config_dir / name
+
+    def _rule_file(self, alert: str) -> Path:
+        return self._prometheus_folder("rules.d") / f"{alert}.yaml"
+
+    def _reload_prometheus(self) -> None:
+        try:
+            _open(f"{self.prometheus}/-/reload", method="POST")
+        except OSError as error:
+            log = self.state / "logs" / "prometheus.log"
+            remedy = "check the rule: the log has its error"
+            raise LabError("prometheus", f"does not reload: {error}", remedy, log) from None
+
+
+def _write(file: Path, content: str) -> None:
+    """Whoever watches the folder sees all of it or nothing."""
+    unfinished = file.with_suffix(".unfinished")
+    unfinished.write_text(content)
+    unfinished.rename(file)
+
+
+def _open(url: str, method: str = "GET") -> bytes:
+    # A proxy in the environment is not for loopback.
+    opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+    with opener.open(urllib.request.Request(url, method=method), timeout=10) as answer:
+        body: bytes = answer.read()
+    return body
 
 
 _PATHS = {item.name for item in fields(Lab) if item.type in ("Path", "Path | None")}

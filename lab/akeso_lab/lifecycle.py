@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 
+from akeso_lab.alertmanager import start_alertmanager
 from akeso_lab.build import build, link_into
 from akeso_lab.certificates import Authority, KeyPair
 from akeso_lab.cleanup import find_leftovers, sweep
@@ -140,12 +141,15 @@ def _start(plan: Plan, report: Report) -> Lab:
     control_plane = ControlPlane.prepare(plan, supervisor)
     write_stages(plan.state / "kwok.yaml")
     control_plane.start_api()
-    report("starting the controllers, the scheduler, kwok and Prometheus…")
+    report("starting the controllers, the scheduler, kwok, Prometheus and Alertmanager…")
     waiting = control_plane.start_controllers()
-    prometheus = start_prometheus(plan, supervisor)
+    monitoring = (
+        (start_prometheus(plan, supervisor), f"{plan.prometheus}/-/ready"),
+        (start_alertmanager(plan, supervisor), f"{plan.alertmanager}/-/ready"),
+    )
     if node is not None:
         node.start(control_plane)
-    for process, url in (*waiting, (prometheus, f"{plan.prometheus}/-/ready")):
+    for process, url in (*waiting, *monitoring):
         supervisor.wait_until(process, control_plane.probe.ready(url), START_SECONDS)
     control_plane.wait_until_pods_can_be_made(waiting[0][0])
     if node is not None:
@@ -164,6 +168,7 @@ def _describe(plan: Plan, supervisor: Supervisor, node: Node | None) -> Lab:
         certificates=plan.certificates,
         prometheus=plan.prometheus,
         prometheus_config_dir=plan.state,
+        alertmanager=plan.alertmanager,
         scrape_interval_seconds=plan.scrape_interval_seconds,
         audit_log=plan.state / "audit" / "audit.log",
         kwok=True,

@@ -58,6 +58,8 @@ _CONTROL_PLANE = (
         "github.com/prometheus/prometheus/cmd/prometheus",
         tags="remove_all_sd,enable_kubernetes_sd",
     ),
+    # v0.31 is the last whose module carries the files of its web interface.
+    Part("alertmanager", "alertmanager", "github.com/prometheus/alertmanager/cmd/alertmanager"),
 )
 _NODE = (
     SERVICE,

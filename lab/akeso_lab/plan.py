@@ -32,6 +32,7 @@ PORT_NAMES = (
     "scheduler",
     "kwok",
     "prometheus",
+    "alertmanager",
 )
 
 
@@ -114,6 +115,10 @@ class Plan:
     @property
     def prometheus(self) -> str:
         return f"http://127.0.0.1:{self.ports['prometheus']}"
+
+    @property
+    def alertmanager(self) -> str:
+        return f"http://127.0.0.1:{self.ports['alertmanager']}"
 
     @property
     def certificates(self) -> Path:

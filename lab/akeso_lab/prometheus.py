@@ -14,7 +14,8 @@ _META = "__meta_kubernetes_"
 
 
 def start_prometheus(plan: Plan, supervisor: Supervisor) -> Process:
-    (plan.state / "scrape.d").mkdir(exist_ok=True)
+    for folder in ("scrape.d", "rules.d"):
+        (plan.state / folder).mkdir(exist_ok=True)
     config = plan.state / "prometheus.yaml"
     config.write_text(yaml.safe_dump(configuration(plan), sort_keys=False))
     return supervisor.start(
@@ -44,9 +45,15 @@ def configuration(plan: Plan) -> dict[str, Any]:
             "scrape_timeout": f"{interval}s",
             "evaluation_interval": f"{interval}s",
         },
+        "rule_files": [str(plan.state / "rules.d" / "*.yaml")],
+        "alerting": {"alertmanagers": [_alertmanager(plan)]},
         "scrape_config_files": [str(plan.state / "scrape.d" / "*.yaml")],
         "scrape_configs": jobs,
     }
+
+
+def _alertmanager(plan: Plan) -> dict[str, Any]:
+    return {"static_configs": [{"targets": [f"127.0.0.1:{plan.ports['alertmanager']}"]}]}
 
 
 def _added_targets(plan: Plan) -> dict[str, Any]:

@@ -11,6 +11,7 @@ import signal
 import subprocess
 import sys
 import time
+import urllib.request
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -242,6 +243,29 @@ def test_an_added_target_is_scraped_without_a_restart(name: str) -> None:
     lab.add_scrape_target("itself", lab.prometheus, labels={"namespace": "n"})
 
     _wait_for(lambda: any(s.value == 1 for s in lab.query('up{job="itself",namespace="n"}')))
+
+
+def test_an_added_alerting_rule_fires_in_alertmanager_and_ends_with_its_cause(name: str) -> None:
+    lab = up(name, scrape_interval_seconds=1)
+
+    lab.add_alert_rule("Always", "vector(1)", labels={"namespace": "n"})
+    _wait_for(lambda: _alerts(lab) == [{"alertname": "Always", "namespace": "n"}])
+    lab.add_alert_rule("Always", "vector(1) > 2", labels={"namespace": "n"})
+    _wait_for(lambda: _alerts(lab) == [])
+    lab.remove_alert_rule("Always")
+
+
+def test_a_wrong_alerting_rule_is_refused_with_the_log(name: str) -> None:
+    lab = up(name)
+
+    with pytest.raises(LabError, match="does not reload"):
+        lab.add_alert_rule("Wrong", "sum(")
+    lab.remove_alert_rule("Wrong")
+
+
+def _alerts(lab: Lab) -> list[dict[str, str]]:
+    with urllib.request.urlopen(f"{lab.alertmanager}/api/v2/alerts", timeout=5) as answer:
+        return [alert["labels"] for alert in json.load(answer)]
 
 
 def _fake_pod(behaviour: str) -> dict[str, object]:

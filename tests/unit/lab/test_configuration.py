@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from akeso_lab import node_config
+from akeso_lab import alertmanager, node_config
 from akeso_lab.fake_nodes import BEHAVIOUR, fake_node, write_stages
 from akeso_lab.parts import Tier
 from akeso_lab.places import GO_MODULES, MANIFESTS
@@ -36,6 +36,14 @@ def test_without_a_node_only_added_targets_are_scraped(plan: Plan) -> None:
 
     assert [job["job_name"] for job in configuration(alone)["scrape_configs"]] == ["added"]
     assert configuration(alone)["global"]["scrape_interval"] == "1s"
+
+
+def test_alerts_go_to_the_labs_own_alertmanager_and_from_there_to_nobody(plan: Plan) -> None:
+    (target,) = configuration(plan)["alerting"]["alertmanagers"]
+    receivers = alertmanager.configuration()["receivers"]
+
+    assert target["static_configs"] == [{"targets": [plan.alertmanager.removeprefix("http://")]}]
+    assert receivers == [{"name": "nobody"}]
 
 
 def test_fake_pods_are_not_scraped(plan: Plan) -> None:

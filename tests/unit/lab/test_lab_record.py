@@ -65,6 +65,17 @@ def test_half_a_line_of_the_audit_log_waits_for_its_other_half(lab: Lab) -> None
     assert [event["verb"] for event in lab.audit_events()] == ["get"]
 
 
+def test_an_alerting_rule_is_written_before_prometheus_is_told(lab: Lab) -> None:
+    (lab.state / "rules.d").mkdir()
+    with pytest.raises(LabError, match="does not reload"):  # there is none
+        lab.add_alert_rule("Hot", "up == 0", 30, {"severity": "page"})
+    (group,) = yaml.safe_load((lab.state / "rules.d" / "Hot.yaml").read_text())["groups"]
+
+    assert group["rules"] == [
+        {"alert": "Hot", "expr": "up == 0", "for": "30s", "labels": {"severity": "page"}}
+    ]
+
+
 def test_a_target_is_added_and_removed_without_a_restart(lab: Lab) -> None:
     lab.add_scrape_target("app", "https://127.0.0.1:9/", "/m", {"pod": "p"})
     (group,) = json.loads((lab.state / "scrape.d" / "app.json").read_text())

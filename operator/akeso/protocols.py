@@ -154,3 +154,22 @@ class Notifier(Protocol):
     """Told about every decision; never lets a failure of its own reach the engine."""
 
     async def notify(self, decision: Decision) -> None: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Message:
+    """What one webhook carries. The same `id` is the same message, however often it arrives.
+
+    `body` is JSON; `id` has no full stop.
+    """
+
+    id: str
+    body: Mapping[str, object]
+
+
+class Channel(Protocol):
+    """Where people's own systems are told."""
+
+    async def deliver(self, message: Message) -> None:
+        """Returns once it is taken. PermanentError: it never will be; TransientError: try again."""
+        ...

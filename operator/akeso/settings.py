@@ -113,6 +113,25 @@ class Settings(BaseSettings):
         default=15.0, description="Leadership is lost this long after a renewal."
     )
     lease_renew_seconds: Seconds = Field(default=5.0, description="Renewal interval of the Lease.")
+    webhook_url: str | None = Field(
+        default=None,
+        description="Where each finished Healing, and each that asks for a person, is told: an "
+        "https (or, inside the cluster, http) URL. Unset: nobody is told.",
+    )
+    webhook_secret_file: str | None = Field(
+        default=None,
+        description="Path of a file with the secret that signs messages: `whsec_` and 24 to 64 "
+        "bytes in base64; needed with `webhook_url`. Two lines, new and old secret, sign twice "
+        "while receivers change over. Read for every message, so that a change holds at once.",
+    )
+    webhook_timeout_seconds: Seconds = Field(
+        default=15.0, description="A receiver that takes longer is tried again."
+    )
+    webhook_digest_above: int = Field(
+        default=5,
+        ge=1,
+        description="When more than this many Healings wait to be told, one digest tells them.",
+    )
     listen_host: str = Field(
         default="0.0.0.0", description="Address of the health and metrics endpoints."
     )

@@ -9,6 +9,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from akeso.api.healing import Healing
 from akeso.api.scalars import from_unix
 from akeso.engine.health import control_status, policy_status
+from akeso.engine.herald import Herald
 from akeso.engine.intent import finished
 from akeso.engine.observe import Observation
 from akeso.engine.records import Records
@@ -32,6 +33,7 @@ class Reporter:
         missing: Callable[[], Sequence[str]],
         clock: Clock,
         settings: Settings,
+        herald: Herald | None = None,
     ) -> None:
         self._records = records
         self._source = source
@@ -39,8 +41,11 @@ class Reporter:
         self._missing = missing
         self._clock = clock
         self._settings = settings
+        self._herald = herald  # None: nobody is to be told
 
     async def report(self, observation: Observation) -> None:
+        if self._herald is not None:
+            await self._herald.record()
         await self._policies(observation)
         await self._control(observation)
         await self._prune()
@@ -64,12 +69,13 @@ class Reporter:
         control = self._records.control()
         if control is None:
             return
+        off = [*self._missing(), *(self._herald.problems() if self._herald else ())]
         broken = [f"{b.kind} {b.namespace}/{b.name}: {b.error}" for b in self._records.broken()]
         after = control_status(
             control,
             observation,
             self._source,
-            [*self._missing(), *broken],
+            [*off, *broken],
             self._settings,
             from_unix(self._clock.now()),
         )

@@ -43,6 +43,17 @@ class Metrics:
             ["part"],
             registry=registry,
         )
+        self.notifications = Counter(
+            "akeso_notifications_total",
+            "Messages to the webhook by how it went.",
+            ["result"],
+            registry=registry,
+        )
+        self.untold = Gauge(
+            "akeso_notifications_waiting",
+            "Healings that the webhook is still to be told of.",
+            registry=registry,
+        )
         self.leader = Gauge("akeso_leader", "1 while this process leads.", registry=registry)
 
     def count(self, decision: Decision) -> None:

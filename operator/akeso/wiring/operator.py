@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import os
+import random
 import signal
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
@@ -25,8 +26,10 @@ from akeso.clients.kubernetes.raw import part, text
 from akeso.clients.kubernetes.reflector import Reflector, Source
 from akeso.clients.prometheus import PrometheusSource
 from akeso.clients.records import KubernetesRecords
+from akeso.clients.webhook import Webhook
 from akeso.domain.finding import Decision
 from akeso.engine.heal import Healer
+from akeso.engine.herald import Herald
 from akeso.engine.judge import FIELD_MANAGER, Judge
 from akeso.engine.loop import Loop
 from akeso.engine.observe import Observer
@@ -80,11 +83,24 @@ class Operator:
             fence=lambda: self.leadership.holds,
         )
         self.source = metric_source(api, settings)
+        self.webhook = self._webhook()
+        self.herald = self._herald()
         self.loop = self._loop()
         self.heartbeat = Reflector(api, self.clock, _lease_source(settings))
         self.working_since: float | None = None
         self.watching = asyncio.Event()
         self._stop = asyncio.Event()
+
+    def _webhook(self) -> Webhook | None:
+        settings = self.settings
+        wanted = settings.webhook_url is not None or settings.webhook_secret_file is not None
+        return Webhook(settings, self.clock) if wanted else None
+
+    def _herald(self) -> Herald | None:
+        if self.webhook is None:
+            return None
+        above, chance = self.settings.webhook_digest_above, random.random
+        return Herald(self.records, self.webhook, self.metrics, self.clock, above, chance)
 
     def _loop(self) -> Loop:
         settings, clock = self.settings, self.clock
@@ -107,6 +123,7 @@ class Operator:
             self.cluster.problems,
             clock,
             settings,
+            self.herald,
         )
         return Loop(self.records, observer, healer, reporter, self.metrics, clock, settings)
 
@@ -139,6 +156,8 @@ class Operator:
             await runner.cleanup()
             if isinstance(self.source, PrometheusSource):
                 await self.source.close()
+            if self.webhook is not None:
+                await self.webhook.close()
 
     def _verdict(self, done: set[asyncio.Task[Any]]) -> int:
         for task in done:
@@ -184,6 +203,7 @@ class Operator:
         self.metrics.leader.set(1)
         keeping = asyncio.create_task(self.leadership.keep(), name="lease")
         working = asyncio.create_task(self._work(), name="loop")
+        telling = asyncio.create_task(self._tell(), name="notifications")
         try:
             await asyncio.wait({keeping, working}, return_when=asyncio.FIRST_COMPLETED)
             if keeping.done() and not self._stop.is_set():
@@ -191,9 +211,9 @@ class Operator:
                 os._exit(1)  # not one write more, whatever is under way
             await working
         finally:
-            for task in (keeping, working):
+            for task in (keeping, working, telling):
                 task.cancel()
-            await asyncio.gather(keeping, working, return_exceptions=True)
+            await asyncio.gather(keeping, working, telling, return_exceptions=True)
 
     async def _work(self) -> None:
         await retried(self.records.load, self.clock)
@@ -204,6 +224,15 @@ class Operator:
         self.working_since = self.clock.now()
         log.info("Watching; cycles of %g s.", self.settings.cycle)
         await self.loop.run()
+
+    async def _tell(self) -> None:
+        """Beside the loop: a defect here ends the telling, never the healing."""
+        try:
+            if self.herald is not None:
+                await self.herald.run()
+        except Exception:
+            log.exception("Notifications have ended; restart Akeso and report this.")
+            self.metrics.cycle_errors.labels("notify").inc()
 
     async def _live(self) -> str | None:
         """What only a restart helps against. An outage of the API server is not one of them."""

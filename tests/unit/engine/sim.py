@@ -20,13 +20,14 @@ from akeso.api.policy import HealingPolicy
 from akeso.api.scalars import from_unix
 from akeso.domain.finding import Decision, Outcome
 from akeso.engine.heal import Healer
+from akeso.engine.herald import Herald
 from akeso.engine.intent import finished
 from akeso.engine.judge import Judge
 from akeso.engine.loop import Loop
 from akeso.engine.observe import Observer
 from akeso.engine.report import Reporter
 from akeso.errors import AkesoError
-from akeso.protocols import Reading, Usage
+from akeso.protocols import Message, Reading, Usage
 from akeso.settings import Settings
 from akeso.telemetry.metrics import Metrics
 from akeso_healers import RestartPods, Rollback
@@ -134,10 +135,30 @@ class SimNotifier:
         return [d.what for d in self.heard]
 
 
+class SimChannel:
+    """A receiver that takes every message, or raises what `faults` has first."""
+
+    def __init__(self, cluster: SimCluster) -> None:
+        self._cluster = cluster
+        self.taken: list[Message] = []
+        self.tried: list[float] = []  # when, Unix seconds
+        self.faults: list[AkesoError] = []
+        self.down: AkesoError | None = None
+
+    async def deliver(self, message: Message) -> None:
+        self.tried.append(self._cluster.now)
+        if self.down is not None:
+            raise self.down
+        if self.faults:
+            raise self.faults.pop(0)
+        self.taken.append(message)
+
+
 @dataclass
 class Engine:
     """What dies with the process."""
 
+    herald: Herald | None
     loop: Loop
     observer: Observer
     judge: Judge
@@ -147,7 +168,7 @@ class Engine:
 class World:
     """Everything put together; time passes in `run`."""
 
-    def __init__(self, **settings: Any) -> None:
+    def __init__(self, *, webhook: bool = False, **settings: Any) -> None:
         self.settings = Settings(scrape_interval_seconds=SCRAPE, **settings)
         self.journal = Journal()
         self.cluster = SimCluster(self.journal, NOW)
@@ -155,6 +176,8 @@ class World:
         self.source = SimSource(self.cluster)
         self.records = SimRecords(self.journal, self.cluster)
         self.notifier = SimNotifier()
+        self.channel = SimChannel(self.cluster) if webhook else None
+        self._telling_at = NOW  # when the task that tells wakes up again
         self.crashes = 0
         self.began = NOW
         self.engine = self._engine()
@@ -175,6 +198,10 @@ class World:
             self.settings,
         )
         observer = Observer(self.cluster, self.source, predictor, self.clock, self.settings)
+        self.metrics = metrics = Metrics(CollectorRegistry())
+        above, herald = self.settings.webhook_digest_above, None
+        if self.channel is not None:
+            herald = Herald(self.records, self.channel, metrics, self.clock, above, lambda: 0.0)
         reporter = Reporter(
             self.records,
             self.source.kind,
@@ -182,14 +209,15 @@ class World:
             lambda: (),
             self.clock,
             self.settings,
+            herald,
         )
-        metrics = Metrics(CollectorRegistry())
         loop = Loop(self.records, observer, healer, reporter, metrics, self.clock, self.settings)
-        return Engine(loop, observer, judge, predictor)
+        return Engine(herald, loop, observer, judge, predictor)
 
     def restart(self) -> None:
         """The process is gone; a new one starts."""
         self.engine = self._engine()
+        self._telling_at = self.cluster.now
 
     def policy(self, *signals: Mapping[str, Any], **spec: Any) -> HealingPolicy:
         """Creates or changes policy "shop": mode Heal on everything, unless told otherwise."""
@@ -240,7 +268,13 @@ class World:
         except Crash:
             self.crashes += 1
             self.restart()
+        await self.tell()
         self.clock.advance(self.settings.cycle)
+
+    async def tell(self) -> None:
+        """What the task that tells does until it sleeps beyond this moment."""
+        while self.engine.herald is not None and self._telling_at <= self.cluster.now:
+            self._telling_at = self.cluster.now + await self.engine.herald.step()
 
     async def run(self, seconds: float) -> None:
         until = self.cluster.now + seconds

@@ -70,7 +70,11 @@ def settings_of(options: Options, **more: object) -> Settings:
 
 def given(options: Options, name: str) -> bool:
     """Whether a flag or variable chose this setting."""
-    return getattr(options, _dest(name), None) is not None or name in _chosen()
+    return flag_given(options, name) or name in _chosen()
+
+
+def flag_given(options: Options, name: str) -> bool:
+    return getattr(options, _dest(name), None) is not None
 
 
 def _chosen() -> set[str]:

@@ -38,10 +38,13 @@ class Command:
 COMMANDS = (
     Command("operator", "watch, forecast and heal until told to stop", "operate"),
     Command("status", "how Akeso is, what it watches, heals and refuses", "status"),
+    Command("history", "what was found and done lately, and how it ended", "history"),
     Command("explain", "why Akeso does, or does not, act on one workload", "explain"),
     Command("pause", "stop healing everywhere, or that of one policy", "pause"),
     Command("resume", "end a pause", "resume"),
     Command("demo", "watch Akeso heal real failures in a lab cluster", "demo.command"),
+    Command("config", "the settings that hold, and where each comes from", "config"),
+    Command("crds", "print the custom resources, to be applied", "crds"),
     Command("version", "which version this is", "version"),
 )
 

@@ -16,7 +16,7 @@ _YES_NO: Mapping[bool | None, Text] = {
     False: Text("no", style="red"),
     None: Text("?", style="yellow"),
 }
-_VERDICT_STYLES = {"Verified": "green", "Cleared": "dim", "Inconclusive": "yellow"}
+VERDICT_STYLES = {"Verified": "green", "Cleared": "dim", "Inconclusive": "yellow", "Open": "cyan"}
 
 
 def of_policy(policy: PolicyLine) -> Row:
@@ -28,7 +28,7 @@ def of_policy(policy: PolicyLine) -> Row:
     return policy.namespace, policy.name, policy.mode, targets, ready, why
 
 
-def _target(of: Of) -> str:
+def target(of: Of) -> str:
     """As `akeso explain` takes it."""
     return f"{of.kind.lower()}/{of.name} -n {of.namespace}"
 
@@ -37,7 +37,7 @@ def of_risk(risk: Risk, now: datetime) -> Row:
     limit = words.ahead(risk.likely, now) if risk.likely else words.ago(risk.since, now)
     likely = "" if risk.probability_percent is None else f"{risk.probability_percent} %"
     said = f"{risk.message} (needs a person)" if risk.needs_human else risk.message
-    return _target(risk), risk.signal, limit, likely, said
+    return target(risk), risk.signal, limit, likely, said
 
 
 def of_under_way(healing: UnderWay, now: datetime) -> Row:
@@ -48,7 +48,7 @@ def of_under_way(healing: UnderWay, now: datetime) -> Row:
         far = f"verifying, {words.many(healing.good_checks, 'good check')} so far"
     attempt = f" (attempt {healing.attempt})" if healing.attempt > 1 else ""
     return (
-        _target(healing),
+        target(healing),
         healing.signal,
         f"{healing.healer}{attempt}",
         words.ago(healing.started_at, now),
@@ -60,14 +60,14 @@ def of_refusal(refusal: Refusal) -> Row:
     retry = "by itself" if refusal.passes else Text("needs you", style="yellow")
     more = len(refusal.other_reasons)
     also = f" (and {words.many(more, 'other reason')}: akeso explain)" if more else ""
-    return _target(refusal), refusal.signal, refusal.reason, retry, f"{refusal.message}{also}"
+    return target(refusal), refusal.signal, refusal.reason, retry, f"{refusal.message}{also}"
 
 
 def of_ended(ended: Ended, now: datetime) -> Row:
-    style = _VERDICT_STYLES.get(ended.verdict, "red")
+    style = VERDICT_STYLES.get(ended.verdict, "red")
     said = f"needs a person: {ended.message}" if ended.needs_human else ended.message
     return (
-        _target(ended),
+        target(ended),
         ended.signal,
         ended.healer or "none",
         Text(ended.verdict, style=style),

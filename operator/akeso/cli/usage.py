@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 
 from akeso.domain.workload import Kind
 from akeso.errors import AkesoError
@@ -35,6 +35,14 @@ def duration(text: str) -> timedelta:
     if not amount:
         raise UsageError(f"{text!r} is no time at all; give at least 1s.")
     return amount
+
+
+def before(now: datetime, text: str) -> datetime:
+    """The moment so long ago; the beginning of time where there is none."""
+    try:
+        return now - duration(text)
+    except OverflowError:
+        return datetime.min.replace(tzinfo=UTC)
 
 
 def workload(text: str) -> tuple[Kind | None, str]:

@@ -6,6 +6,8 @@ from datetime import UTC, datetime
 
 from akeso.engine.words import seconds_of
 
+_DAY = 86_400
+
 
 def clock(moment: datetime, now: datetime) -> str:
     """`09:31:02 UTC`; with the date where that is not today's."""
@@ -17,7 +19,10 @@ def clock(moment: datetime, now: datetime) -> str:
 def ago(moment: datetime, now: datetime) -> str:
     """`95 s ago (09:31:02 UTC)`; a clock that is ahead reads `just now`."""
     seconds = (now - moment).total_seconds()
-    distance = "just now" if seconds < 1 else f"{seconds_of(seconds)} ago"
+    if seconds >= 2 * _DAY:
+        distance = f"{seconds // _DAY:.0f} days ago"
+    else:
+        distance = "just now" if seconds < 1 else f"{seconds_of(seconds)} ago"
     return f"{distance} ({clock(moment, now)})"
 
 
@@ -30,7 +35,7 @@ def ahead(moment: datetime, now: datetime) -> str:
 
 
 def span(seconds: float) -> str:
-    """`47 s`, `2 min 47 s`: for what a person has just sat through."""
+    """`47 s`, `2 min 47 s`."""
     minutes, rest = divmod(round(seconds), 60)
     return f"{minutes} min {rest} s" if minutes else f"{rest} s"
 

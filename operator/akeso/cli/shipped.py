@@ -1,0 +1,43 @@
+"""What comes with this version of Akeso: its CRDs and the rights its operator needs.
+
+Inside the wheel they lie beside the package, in a checkout where people edit them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from akeso.errors import PermanentError
+
+_PACKAGE = Path(__file__).resolve().parents[1]
+_CHECKOUT = _PACKAGE.parents[1]
+# In the order in which a newcomer meets them.
+_FIRST = ("healingpolicies", "healings", "healingcontrols")
+
+
+def crd_files() -> Mapping[str, str]:
+    """The text of each CRD by its plural. PermanentError for a broken installation."""
+    for folder in (_PACKAGE / "crds", _CHECKOUT / "crds"):
+        found = {path.stem: path.read_text() for path in sorted(folder.glob("*.yaml"))}
+        if found:
+            first = [name for name in _FIRST if name in found]
+            return {name: found[name] for name in (*first, *sorted(set(found) - set(first)))}
+    raise PermanentError(f"This installation has no CRDs in {_PACKAGE}: install akeso again.")
+
+
+def crds() -> Mapping[str, dict[str, Any]]:
+    """The CRDs as objects, by their plural."""
+    return {name: yaml.safe_load(text) for name, text in crd_files().items()}
+
+
+def roles() -> list[dict[str, Any]]:
+    """The Roles and ClusterRoles of examples/rbac.yaml: what the operator needs, and no more."""
+    for path in (_PACKAGE / "rbac.yaml", _CHECKOUT / "examples" / "rbac.yaml"):
+        if path.exists():
+            documents = yaml.safe_load_all(path.read_text())
+            return [d for d in documents if d and d["kind"] in ("Role", "ClusterRole")]
+    raise PermanentError(f"This installation has no rbac.yaml in {_PACKAGE}: install akeso again.")

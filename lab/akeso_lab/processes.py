@@ -140,6 +140,9 @@ def children(pid: int) -> tuple[int, ...]:
     return tuple(found)
 
 
+REAP_SECONDS = 5.0
+
+
 def kill_all(list_pids: Callable[[], Iterator[int]], seconds: float = 20) -> tuple[int, ...]:
     """Kill what ``list_pids`` names until it names nothing; returns what would not die."""
     deadline = time.monotonic() + seconds
@@ -164,8 +167,13 @@ def _kill(pid: int) -> None:
 
 
 def _reap(pid: int) -> None:
-    """A child of ours would stay a zombie as long as we live, and a test run lives long."""
+    """A child of ours would stay a zombie as long as we live, and a test run lives long.
+
+    One that is dying shows no environment any more, so it may not be dead yet.
+    """
+    deadline = time.monotonic() + REAP_SECONDS
     try:
-        os.waitpid(pid, os.WNOHANG)
+        while os.waitpid(pid, os.WNOHANG) == (0, 0) and time.monotonic() < deadline:
+            time.sleep(0.01)
     except ChildProcessError:
         pass  # somebody else's child, as after a separate ``up``

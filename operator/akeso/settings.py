@@ -103,6 +103,16 @@ class Settings(BaseSettings):
         ge=1,
         description="From this many healings of one problem in 24 h a person is asked too.",
     )
+    request_seconds: Seconds = Field(
+        default=600.0,
+        description="A healing that a person asked for and that no guard has allowed by then is "
+        "given up: nobody expects it any more.",
+    )
+    calm_seconds: Seconds = Field(
+        default=300.0,
+        description="What was added for the time being (replicas) is taken back when its problem "
+        "was not seen this long; longer than the lull between two waves of load.",
+    )
     keep_finished: int = Field(
         default=200,
         ge=10,

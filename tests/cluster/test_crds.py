@@ -453,6 +453,40 @@ def test_the_spec_of_a_healing_never_changes(lab, namespace, change):
         )
 
 
+def test_a_person_may_ask_once_to_take_a_healing_back(lab, namespace):
+    name = f"undo-{uuid.uuid4().hex[:6]}"
+    create(lab, namespace, healing(name))
+
+    def ask(who: str) -> None:
+        change = {"spec": {"undo": {"requestedBy": who, "reason": "a mistake"}}}
+        lab.kubectl(
+            *("patch", "heal", name, "-n", namespace, "--type=merge", "-p", json.dumps(change))
+        )
+
+    ask("alice")
+    ask("alice")  # the same again changes nothing
+    with pytest.raises(LabError, match="undo was asked for already"):
+        ask("bob")
+
+
+@pytest.mark.parametrize(
+    ("spec", "said"),
+    [
+        ({"origin": "Request"}, "requestedBy names who asked"),
+        ({"requestedBy": "alice"}, "requestedBy names who asked"),
+        ({"healer": "RestartPods"}, "healer chooses a routine for a request"),
+    ],
+)
+def test_only_a_request_names_who_asked_and_a_healer(lab, namespace, spec, said):
+    raw = healing("asked")
+    with pytest.raises(LabError, match=said):
+        create(lab, namespace, {**raw, "spec": {**raw["spec"], **spec}})
+    asked = {"origin": "Request", "requestedBy": "alice", "healer": "RestartPods"}
+    name = f"asked-{uuid.uuid4().hex[:6]}"
+    fine = healing(name)
+    create(lab, namespace, {**fine, "spec": {**fine["spec"], **asked}})
+
+
 def test_only_the_status_sub_resource_writes_the_status(lab, namespace):
     stored = create(lab, namespace, healing("status", message="forged"))
     assert "status" not in stored

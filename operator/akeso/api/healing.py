@@ -30,6 +30,7 @@ MAX_ACTIONS = 256
 MAX_ATTEMPTS = 32
 
 Revision = Annotated[str, Field(max_length=253)]
+Who = Annotated[str, Field(min_length=1, max_length=256)]
 StateValue = Annotated[str, Field(max_length=4096)]
 
 
@@ -76,15 +77,28 @@ class Evidence(Model):
     pods: Annotated[tuple[Pod, ...], Field(max_length=MAX_EVIDENCE_PODS), map_by("uid")] = ()
 
 
+class Undo(Model):
+    """Asks to take the healing back; set once, by whoever may change Healings."""
+
+    requested_by: Who
+    reason: Annotated[str, Field(min_length=1, max_length=256)]
+
+
 class HealingSpec(Model):
-    """What was found; it never changes."""
+    """What was found, or asked for; nothing but `undo` is ever added.
+
+    `healer` (requests only): the only routine of the ladder to try.
+    """
 
     policy_ref: PolicyRef
     target: TargetRef
     signal: Annotated[str, Field(min_length=1, max_length=63)]
     fingerprint: Annotated[str, Field(min_length=1, max_length=64)]
     origin: Origin
+    requested_by: Who | None = None
+    healer: Annotated[str, Field(min_length=1, max_length=63)] | None = None
     evidence: Evidence
+    undo: Undo | None = None
 
 
 class Guard(Model):

@@ -17,11 +17,12 @@ class Signal(StrEnum):
 
 
 class Origin(StrEnum):
-    """How a finding came to be."""
+    """How a finding came to be; REQUEST: a person asked, nothing was found."""
 
     FORECAST = "Forecast"
     THRESHOLD = "Threshold"
     EVENT = "Event"
+    REQUEST = "Request"
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,7 +66,7 @@ class Decision:
     """One thing Akeso decided, as told to people, logs, metrics and Events.
 
     `what` is one of Opened, Blocked, Planned, Wrote, Verified, Failed, Inconclusive, Error,
-    Cleared, NeedsHuman; `at` is Unix seconds. `healing` is "namespace/name".
+    Cleared, NeedsHuman, Restored; `at` is Unix seconds. `healing` is "namespace/name".
     """
 
     what: str

@@ -56,7 +56,7 @@ class Actor:
             return _moved(healing, record.undoing(attempt, Outcome.FAILED, late, now))
         if action.waits_for(seen) is not None:
             return Progress(healing, False)
-        await self._still_ours(healing)
+        await still_ours(self._records, healing)
         around = await live(self._records, subject.around, self._clock.now())
         question = replace(subject, around=around).question(seen, healing)
         verdicts = self._judge.write(question, attempt, action)
@@ -86,16 +86,17 @@ class Actor:
         done = record.action_ended(attempt, index, ActionState.DONE, now)
         return replace(_moved(healing, done), wrote=describe(action))
 
-    async def _still_ours(self, healing: Healing) -> None:
-        """Whoever deleted the Healing, or wrote it since, may not be overruled by a write."""
-        current = await self._records.live_healing(healing)
-        if current.metadata.resource_version != healing.metadata.resource_version:
-            name = f"{healing.metadata.namespace}/{healing.metadata.name}"
-            raise StaleError(f"Healing {name} was written by somebody else; nothing was done.")
-
 
 class TargetGone(StaleError):
     """The workload a Healing is about is gone, or another one carries its name."""
+
+
+async def still_ours(records: Records, healing: Healing) -> None:
+    """Whoever deleted the Healing, or wrote it since, may not be overruled by a write."""
+    current = await records.live_healing(healing)
+    if current.metadata.resource_version != healing.metadata.resource_version:
+        name = f"{healing.metadata.namespace}/{healing.metadata.name}"
+        raise StaleError(f"Healing {name} was written by somebody else; nothing was done.")
 
 
 async def look_at(cluster: Cluster, healing: Healing) -> Snapshot:

@@ -93,6 +93,8 @@ def ended(healing: Healing, attempt: Attempt, now: datetime) -> Progress:
     told = (Told(verdict.value, attempt.healer, said),)
     if verdict is Outcome.VERIFIED:
         return Progress(record.completed(healing, verdict, said, now), True, told)
+    if verdict is Outcome.INCONCLUSIVE and healing.spec.undo is not None:
+        return Progress(record.completed(healing, verdict, said, now), True, told)
     if verdict is Outcome.INCONCLUSIVE:
         last = given_up(healing, now)
         return Progress(last.healing, True, (*told, *last.told))
@@ -127,6 +129,27 @@ def orphaned(healing: Healing, now: datetime) -> Progress:
     if attempt is not None:
         return undone(healing, attempt, Outcome.INCONCLUSIVE, said, now)
     told = (Told("Cleared", "PolicyGone", said),)
+    return Progress(record.completed(healing, Outcome.CLEARED, said, now), True, told)
+
+
+def withdrawn(healing: Healing, now: datetime) -> Progress:
+    """A person asks to take it back before it has ended."""
+    undo = healing.spec.undo
+    said = f"{undo.requested_by} asked to take it back: {undo.reason}" if undo else "taken back"
+    attempt = running(healing)
+    if attempt is not None:
+        return undone(healing, attempt, Outcome.INCONCLUSIVE, said, now)
+    verdict = Outcome.INCONCLUSIVE if healing.status.attempts else Outcome.CLEARED
+    told = (Told(verdict.value, "Withdrawn", said),)
+    return Progress(record.completed(healing, verdict, said, now), True, told)
+
+
+def expired(healing: Healing, now: datetime) -> Progress:
+    """Asked for by a person, and not allowed while that person may still expect it."""
+    denied = next((g for g in healing.status.guards if not g.allowed), None)
+    why = denied.message if denied else "no healer of the signal's ladder fits"
+    said = f"asked for by {healing.spec.requested_by}, and not allowed in time: {why}"
+    told = (Told("Cleared", "NotAllowed", said),)
     return Progress(record.completed(healing, Outcome.CLEARED, said, now), True, told)
 
 

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import logging
 from dataclasses import replace
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from akeso.api.healing import Attempt, Healing
 from akeso.api.scalars import from_unix
-from akeso.domain.finding import Outcome
+from akeso.domain.finding import Origin, Outcome
 from akeso.domain.forecast import SeriesKey
 from akeso.domain.workload import Snapshot
 from akeso.engine import begin, conclude, record
@@ -96,6 +96,8 @@ class Healer:
         attempt, now = running(healing), self._now()
         if subject.orphan and not (attempt and attempt.undoing):
             return conclude.orphaned(healing, now)
+        if healing.spec.undo is not None and not (attempt and attempt.undoing):
+            return conclude.withdrawn(healing, now)
         if attempt is None:
             return await self._begin(healing, subject, now)
         if record.pending(attempt) is not None:
@@ -110,6 +112,10 @@ class Healer:
     async def _begin(self, healing: Healing, subject: Subject, now: datetime) -> Progress:
         if subject.problem is not None:
             seen = subject.problem.seen
+        elif healing.spec.origin is Origin.REQUEST and not healing.status.attempts:
+            if now >= self._request_ends(healing):
+                return conclude.expired(healing, now)
+            seen = await look_at(self._cluster, healing)
         else:
             worse = await self._worse(healing, subject)
             if worse is None:
@@ -136,6 +142,10 @@ class Healer:
 
     def _judgement(self, healing: Healing, subject: Subject, seen: Snapshot) -> Judgement:
         return self._judge.next_step(subject.question(seen, healing))
+
+    def _request_ends(self, healing: Healing) -> datetime:
+        asked = healing.spec.evidence.sampled_at
+        return asked + timedelta(seconds=self._settings.request_seconds)
 
     async def _worse(self, healing: Healing, subject: Subject) -> tuple[Subject, Snapshot] | None:
         """A failed rung that left the target failing: the next one needs no other evidence."""

@@ -231,7 +231,7 @@ def past_healings(healings: Iterable[Healing], judged: Healing | None) -> tuple[
 
 
 def _past(healing: Healing, attempt: Attempt) -> PastHealing:
-    completed = healing.status.completed_at
+    completed, undo = healing.status.completed_at, healing.spec.undo
     return PastHealing(
         name=healing.metadata.name,
         policy_uid=healing.spec.policy_ref.uid,
@@ -241,4 +241,5 @@ def _past(healing: Healing, attempt: Attempt) -> PastHealing:
         acted_at=attempt.started_at.timestamp(),
         finished_at=completed.timestamp() if completed else None,
         outcome=attempt.verdict,
+        taken_back=f"by {undo.requested_by}: {undo.reason}" if undo else None,
     )

@@ -16,7 +16,8 @@ from akeso.engine.judge import Circumstances
 from akeso.engine.observe import Observation, Observer
 from akeso.engine.records import Records
 from akeso.engine.report import Reporter
-from akeso.engine.subject import subject_of
+from akeso.engine.restore import Restorer, owes
+from akeso.engine.subject import Subject, subject_of
 from akeso.errors import AkesoError
 from akeso.protocols import Clock
 from akeso.settings import Settings
@@ -33,6 +34,7 @@ class Loop:
         records: Records,
         observer: Observer,
         healer: Healer,
+        restorer: Restorer,
         reporter: Reporter,
         metrics: Metrics,
         clock: Clock,
@@ -41,6 +43,7 @@ class Loop:
         self._records = records
         self._observer = observer
         self._healer = healer
+        self._restorer = restorer
         self._reporter = reporter
         self._metrics = metrics
         self._clock = clock
@@ -66,6 +69,8 @@ class Loop:
         for healing in self._records.healings():
             if not finished(healing):
                 await self._advance(healing, problems, observation)
+            elif owes(healing):
+                await self._restore(healing, problems, observation)
         await self._reporter.report(observation)
         self._measure(observation, problems)
 
@@ -89,14 +94,32 @@ class Loop:
         problems: dict[tuple[str, str, str], Problem],
         observation: Observation,
     ) -> None:
-        spec = healing.spec
-        policy = self._policy_of(healing)
-        problem = problems.get((spec.policy_ref.uid, spec.signal, spec.target.uid))
-        subject = subject_of(healing, problem, self._around(policy, observation))
         try:
-            await self._healer.advance(healing, subject)
+            await self._healer.advance(healing, self._subject(healing, problems, observation))
         except AkesoError as error:
             self._failed("advance", f"Healing {healing.metadata.name}: {error}")
+
+    async def _restore(
+        self,
+        healing: Healing,
+        problems: dict[tuple[str, str, str], Problem],
+        observation: Observation,
+    ) -> None:
+        try:
+            await self._restorer.advance(healing, self._subject(healing, problems, observation))
+        except AkesoError as error:
+            self._failed("restore", f"Healing {healing.metadata.name}: {error}")
+
+    def _subject(
+        self,
+        healing: Healing,
+        problems: dict[tuple[str, str, str], Problem],
+        observation: Observation,
+    ) -> Subject:
+        spec = healing.spec
+        problem = problems.get((spec.policy_ref.uid, spec.signal, spec.target.uid))
+        around = self._around(self._policy_of(healing), observation)
+        return subject_of(healing, problem, around)
 
     def _policy_of(self, healing: Healing) -> HealingPolicy:
         """Its policy; where that is gone, one that allows nothing but restoring."""

@@ -134,6 +134,17 @@ def owed(healing: Healing) -> tuple[tuple[int, int], ...]:
     )
 
 
+def owed_ended(
+    healing: Healing, attempt: int, index: int, state: ActionState, now: datetime
+) -> Healing:
+    """The same Healing with one owed action done or skipped, in whichever attempt owes it."""
+    attempts = tuple(
+        action_ended(a, index, state, now) if i == attempt else a
+        for i, a in enumerate(healing.status.attempts)
+    )
+    return with_status(healing, attempts=attempts)
+
+
 def last_write(attempt: Attempt) -> datetime:
     """When the attempt last did something."""
     return max((a.at for a in attempt.actions if a.at is not None), default=attempt.started_at)

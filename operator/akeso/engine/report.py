@@ -8,6 +8,7 @@ from collections.abc import Awaitable, Callable, Sequence
 
 from akeso.api.healing import Healing
 from akeso.api.scalars import from_unix
+from akeso.engine import record
 from akeso.engine.health import control_status, policy_status
 from akeso.engine.herald import Herald
 from akeso.engine.intent import finished
@@ -95,7 +96,8 @@ class Reporter:
     def _surplus(self, healings: list[Healing]) -> list[Healing]:
         healings.sort(key=_completed, reverse=True)
         too_old = self._clock.now() - DAY
-        return [h for h in healings[self._settings.keep_finished :] if _completed(h) < too_old]
+        surplus = healings[self._settings.keep_finished :]
+        return [h for h in surplus if _completed(h) < too_old and not record.owed(h)]
 
     async def _try(self, write: Awaitable[object]) -> None:
         try:

@@ -49,12 +49,22 @@ class Progress:
 def subject_of(healing: Healing, problem: Problem | None, around: Circumstances) -> Subject:
     """What a Healing is judged on: the problem as found now, else as it was recorded."""
     if problem is not None:
-        return Subject(problem, problem.finding, problem.signal, around)
+        chosen = _chosen(problem.signal, healing.spec.healer)
+        return Subject(problem, problem.finding, chosen, around)
     signals = {s.name: s for s in around.policy.spec.signals}
     signal = signals.get(healing.spec.signal) or Signal(name=healing.spec.signal, ladder=())
     known = around.policy.metadata.uid in around.observation.selection.targets
     orphan = not known or healing.spec.signal not in signals
-    return Subject(None, finding_of(healing, signal.about), signal, around, orphan)
+    chosen = _chosen(signal, healing.spec.healer)
+    return Subject(None, finding_of(healing, signal.about), chosen, around, orphan)
+
+
+def _chosen(signal: Signal, healer: str | None) -> Signal:
+    """The signal with only the rungs a person asked for; never one that its policy lacks."""
+    if healer is None:
+        return signal
+    rungs = tuple(r for r in signal.rungs if r.healer == healer)
+    return signal.model_copy(update={"ladder": rungs})
 
 
 def predicted_failure(finding: Finding) -> datetime | None:

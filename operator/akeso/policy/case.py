@@ -44,7 +44,10 @@ class Control:
 
 @dataclass(frozen=True, slots=True)
 class PastHealing:
-    """One earlier (or still open) healing that wrote something. Times are Unix seconds."""
+    """One earlier (or still open) healing that wrote something. Times are Unix seconds.
+
+    `taken_back`: who asked to undo it, and why; None: nobody did.
+    """
 
     name: str
     policy_uid: str
@@ -54,6 +57,7 @@ class PastHealing:
     acted_at: float
     finished_at: float | None
     outcome: Outcome | None
+    taken_back: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -99,9 +99,15 @@ def cooldown(case: Case) -> Verdict:
 
 
 def retries(case: Case) -> Verdict:
-    """A routine that failed several times on a target will not work the next time either."""
+    """A routine that failed several times on a target will not work the next time either.
+
+    One that a person took back is not wanted there, were it to work.
+    """
     healer = case.healer or (case.plan.healer if case.plan else "")
     limit, ref = case.failures_per_day, case.seen.ref
+    unwanted = _taken_back(case, healer)
+    if unwanted is not None:
+        return unwanted
     failed = _within(
         (
             p.acted_at if p.finished_at is None else p.finished_at
@@ -123,6 +129,30 @@ def retries(case: Case) -> Verdict:
         f"{count}, and {limit} are the limit{_next_at(again)}; "
         "it needs a person or another healer.",
         None if again is None else max(0.0, again - case.now),
+    )
+
+
+def _taken_back(case: Case, healer: str) -> Verdict | None:
+    """Whoever reverts a heal is not overruled by the next one."""
+    ref = case.seen.ref
+    found = [
+        p
+        for p in case.past
+        if p.taken_back is not None
+        and p.target_uid == ref.uid
+        and p.healer == healer
+        and not case.now - p.acted_at >= DAY
+    ]
+    if not found:
+        return None
+    last = max(found, key=lambda p: p.acted_at)
+    again = last.acted_at + DAY
+    return deny(
+        "retries",
+        "TakenBack",
+        f"{healer} of {ref} was taken back ({last.taken_back}), so it is not done again before "
+        f"{at(again)}; delete Healing {last.name} if it may be.",
+        max(0.0, again - case.now),
     )
 
 

@@ -34,6 +34,7 @@ from akeso.engine.judge import FIELD_MANAGER, Judge
 from akeso.engine.loop import Loop
 from akeso.engine.observe import Observer
 from akeso.engine.report import Reporter
+from akeso.engine.restore import Restorer
 from akeso.errors import AkesoError
 from akeso.handlers.watch import watch
 from akeso.protocols import Clock
@@ -106,15 +107,9 @@ class Operator:
         settings, clock = self.settings, self.clock
         judge = Judge(healers(settings), settings)
         predictor = ExhaustionPredictor(settings.scrape_interval_seconds)
-        healer = Healer(
-            self.cluster,
-            self.records,
-            judge,
-            predictor,
-            Teller(self.metrics, EventNotifier(self.api)),
-            clock,
-            settings,
-        )
+        teller = Teller(self.metrics, EventNotifier(self.api))
+        healer = Healer(self.cluster, self.records, judge, predictor, teller, clock, settings)
+        restorer = Restorer(self.cluster, self.records, judge, teller, clock, settings)
         observer = Observer(self.cluster, self.source, predictor, clock, settings)
         reporter = Reporter(
             self.records,
@@ -125,7 +120,9 @@ class Operator:
             settings,
             self.herald,
         )
-        return Loop(self.records, observer, healer, reporter, self.metrics, clock, settings)
+        return Loop(
+            self.records, observer, healer, restorer, reporter, self.metrics, clock, settings
+        )
 
     async def run(self) -> int:
         """Until told to stop (0), or a part is beyond repair (1). A lost Lease ends it at once."""

@@ -26,7 +26,9 @@ from akeso.engine.judge import Judge
 from akeso.engine.loop import Loop
 from akeso.engine.observe import Observer
 from akeso.engine.report import Reporter
+from akeso.engine.restore import Restorer
 from akeso.errors import AkesoError
+from akeso.protocols import Healer as Routine
 from akeso.protocols import Message, Reading, Usage
 from akeso.settings import Settings
 from akeso.telemetry.metrics import Metrics
@@ -168,7 +170,7 @@ class Engine:
 class World:
     """Everything put together; time passes in `run`."""
 
-    def __init__(self, *, webhook: bool = False, **settings: Any) -> None:
+    def __init__(self, *more_healers: Routine, webhook: bool = False, **settings: Any) -> None:
         self.settings = Settings(scrape_interval_seconds=SCRAPE, **settings)
         self.journal = Journal()
         self.cluster = SimCluster(self.journal, NOW)
@@ -178,6 +180,7 @@ class World:
         self.notifier = SimNotifier()
         self.channel = SimChannel(self.cluster) if webhook else None
         self._telling_at = NOW  # when the task that tells wakes up again
+        self.more_healers = more_healers
         self.crashes = 0
         self.began = NOW
         self.engine = self._engine()
@@ -186,7 +189,7 @@ class World:
 
     def _engine(self) -> Engine:
         healers = (RestartPods(), Rollback(self.settings.rollout_blame_seconds))
-        judge = Judge(healers, self.settings)
+        judge = Judge((*healers, *self.more_healers), self.settings)
         predictor = ExhaustionPredictor(SCRAPE)
         healer = Healer(
             self.cluster,
@@ -196,6 +199,9 @@ class World:
             self.notifier,
             self.clock,
             self.settings,
+        )
+        restorer = Restorer(
+            self.cluster, self.records, judge, self.notifier, self.clock, self.settings
         )
         observer = Observer(self.cluster, self.source, predictor, self.clock, self.settings)
         self.metrics = metrics = Metrics(CollectorRegistry())
@@ -211,7 +217,16 @@ class World:
             self.settings,
             herald,
         )
-        loop = Loop(self.records, observer, healer, reporter, metrics, self.clock, self.settings)
+        loop = Loop(
+            self.records,
+            observer,
+            healer,
+            restorer,
+            reporter,
+            metrics,
+            self.clock,
+            self.settings,
+        )
         return Engine(herald, loop, observer, judge, predictor)
 
     def restart(self) -> None:

@@ -160,6 +160,7 @@ healings = st.builds(
     acted_at=_moments,
     finished_at=st.none() | _moments,
     outcome=st.none() | st.sampled_from(Outcome),
+    taken_back=st.none() | st.just("by alice: a mistake"),
 )
 _controls = st.builds(
     Control,

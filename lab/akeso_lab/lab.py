@@ -163,12 +163,12 @@ class Lab:
 
     def add_kwok_nodes(self, count: int, prefix: str = "fake") -> tuple[str, ...]:
         """Add nodes that exist only in the API; pods on them run as their label says (see
-        ``akeso_lab.fake_nodes``). Waits until they are Ready."""
+        ``akeso_lab.fake_nodes``). Waits until they are Ready. Several processes may
+        add the same ones at once: a server-side apply creates or changes in one step."""
         if not self.kwok:
             raise LabError(self.name, "has no kwok", "use a lab that `up` started itself")
         names = tuple(f"{prefix}-{number}" for number in range(count))
-        nodes = [fake_node(name, tainted=self.node) for name in names]
-        self.kubectl("apply", "-f", "-", stdin=yaml.safe_dump_all(nodes))
+        self.apply(*(fake_node(name, tainted=self.node) for name in names))
         self.kubectl(
             "wait", "--for=condition=Ready", "--timeout=60s", *(f"node/{n}" for n in names)
         )

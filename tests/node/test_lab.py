@@ -13,6 +13,7 @@ import sys
 import time
 import urllib.request
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -202,6 +203,13 @@ def test_fake_pods_behave_as_their_label_says(name: str) -> None:
     lab.kubectl("label", "pod", "unready", "crashloop", "akeso-lab/behaviour-")
     _wait_for(lambda: _container(lab, "unready")["ready"])
     _wait_for(lambda: _container(lab, "crashloop")["ready"])
+
+
+def test_several_may_add_the_same_fake_nodes_at_once(name: str) -> None:
+    lab = up(name)
+    with ThreadPoolExecutor(6) as pool:
+        added = list(pool.map(lambda _: lab.add_kwok_nodes(3, "together"), range(6)))
+    assert added == [("together-0", "together-1", "together-2")] * 6
 
 
 def _allowed(lab: Lab, *question: str) -> bool:

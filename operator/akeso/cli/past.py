@@ -15,10 +15,9 @@ from akeso.api.meta import Model
 from akeso.api.scalars import Time
 from akeso.cli.sections import Of
 from akeso.domain.workload import Kind
-from akeso.engine.act import describe
-from akeso.engine.intent import finished, read_action
+from akeso.engine.act import describe_record
+from akeso.engine.intent import finished
 from akeso.engine.records import BrokenObject
-from akeso.errors import PermanentError
 
 OPEN = "Open"  # in place of a verdict
 
@@ -150,8 +149,5 @@ def _tried(attempt: Attempt) -> Tried:
 
 
 def _done(action: ActionRecord) -> Done:
-    try:
-        what = describe(read_action(action))
-    except PermanentError:
-        what = f"{action.type} of {action.name}"  # an incomplete record still happened
+    what = describe_record(action)
     return Done(what=what, state=action.state.value, restore=action.restore, at=action.at)

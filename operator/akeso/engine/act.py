@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from datetime import datetime
 
-from akeso.api.healing import ActionState, Attempt, Healing
+from akeso.api.healing import ActionRecord, ActionState, Attempt, Healing
 from akeso.api.policy import HealingPolicy, Mode
 from akeso.domain.action import (
     Action,
@@ -149,6 +149,14 @@ async def live(records: Records, around: Circumstances, now: float) -> Circumsta
 
 def only_observing(policy: HealingPolicy) -> HealingPolicy:
     return policy.model_copy(update={"spec": policy.spec.model_copy(update={"mode": Mode.OBSERVE})})
+
+
+def describe_record(action: ActionRecord) -> str:
+    """What a recorded action does; an incomplete record still happened."""
+    try:
+        return describe(read_action(action))
+    except PermanentError:
+        return f"{action.type.value} of {action.name}"
 
 
 def describe(action: Action) -> str:

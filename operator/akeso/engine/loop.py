@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections import Counter
+from collections.abc import Awaitable
 
 from akeso.api.control import HealingControl
 from akeso.api.healing import Healing
@@ -67,10 +68,11 @@ class Loop:
         problems = detect(self._records.policies(), observation, self._settings)
         await self._open(problems, observation)
         for healing in self._records.healings():
+            subject = self._subject(healing, problems, observation)
             if not finished(healing):
-                await self._advance(healing, problems, observation)
+                await self._try("advance", healing, self._healer.advance(healing, subject))
             elif owes(healing):
-                await self._restore(healing, problems, observation)
+                await self._try("restore", healing, self._restorer.advance(healing, subject))
         await self._reporter.report(observation)
         self._measure(observation, problems)
 
@@ -88,27 +90,12 @@ class Loop:
             except AkesoError as error:
                 self._failed("open", str(error))
 
-    async def _advance(
-        self,
-        healing: Healing,
-        problems: dict[tuple[str, str, str], Problem],
-        observation: Observation,
-    ) -> None:
+    async def _try(self, what: str, healing: Healing, step: Awaitable[None]) -> None:
+        """One Healing's error keeps no other waiting."""
         try:
-            await self._healer.advance(healing, self._subject(healing, problems, observation))
+            await step
         except AkesoError as error:
-            self._failed("advance", f"Healing {healing.metadata.name}: {error}")
-
-    async def _restore(
-        self,
-        healing: Healing,
-        problems: dict[tuple[str, str, str], Problem],
-        observation: Observation,
-    ) -> None:
-        try:
-            await self._restorer.advance(healing, self._subject(healing, problems, observation))
-        except AkesoError as error:
-            self._failed("restore", f"Healing {healing.metadata.name}: {error}")
+            self._failed(what, f"Healing {healing.metadata.name}: {error}")
 
     def _subject(
         self,

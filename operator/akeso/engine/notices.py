@@ -16,9 +16,8 @@ from akeso.api.conditions import Condition, get_condition
 from akeso.api.healing import Attempt, Healing
 from akeso.api.scalars import format_time
 from akeso.engine import record
-from akeso.engine.act import describe
-from akeso.engine.intent import finished, read_action, running
-from akeso.errors import PermanentError
+from akeso.engine.act import describe_record
+from akeso.engine.intent import finished, running
 from akeso.protocols import Message
 
 NOTIFIED = "Notified"
@@ -170,14 +169,10 @@ def _attempt(attempt: Attempt) -> Mapping[str, object]:
 
 
 def _actions(attempt: Attempt) -> list[Mapping[str, object]]:
-    found: list[Mapping[str, object]] = []
-    for action in attempt.actions[:MOST_LISTED]:
-        try:
-            what = describe(read_action(action))
-        except PermanentError:
-            what = f"{action.type.value} {action.name}"
-        found.append({"what": what, "state": action.state.value, "at": _time(action.at)})
-    return found
+    return [
+        {"what": describe_record(a), "state": a.state.value, "at": _time(a.at)}
+        for a in attempt.actions[:MOST_LISTED]
+    ]
 
 
 def _counts(notices: Iterable[Notice]) -> Mapping[str, int]:

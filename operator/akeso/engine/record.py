@@ -9,6 +9,7 @@ from akeso.api.conditions import set_condition
 from akeso.api.healing import (
     ActionRecord,
     ActionState,
+    ActionType,
     Attempt,
     Checks,
     Guard,
@@ -194,11 +195,17 @@ def attempt_ended(healing: Healing, attempt: Attempt, now: datetime) -> Healing:
     healing = with_attempt(healing, changed(attempt, finished_at=now))
     healing = with_status(healing, message=said)
     healing = with_condition(healing, "Acting", False, verdict.value, said, now)
-    if attempt.undoing and any(a.restore and not a.afterwards for a in attempt.actions):
+    if attempt.undoing and any(_took_back(action) for action in attempt.actions):
         healing = with_condition(healing, "Undone", True, verdict.value, said, now)
     return with_condition(
         healing, "Verified", verdict is Outcome.VERIFIED, verdict.value, said, now
     )
+
+
+def _took_back(action: ActionRecord) -> bool:
+    """Giving up ownership changes nothing that a user would see."""
+    given_up = action.type is ActionType.RELEASE_OWNERSHIP
+    return action.restore and not action.afterwards and not given_up
 
 
 def completed(healing: Healing, verdict: Outcome, message: str, now: datetime) -> Healing:

@@ -6,6 +6,7 @@ waited for.
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import datetime
 
 from akeso.api.healing import ActionState, Attempt, Healing
@@ -112,9 +113,7 @@ class Restorer:
         action = read_action(tried.actions[index])
         await still_ours(self._records, healing)
         around = await live(self._records, subject.around, self._clock.now())
-        question = Subject(
-            subject.problem, subject.finding, subject.signal, around, subject.orphan
-        ).question(seen, healing)
+        question = replace(subject, around=around).question(seen, healing)
         denial = first_denial(self._judge.write(question, tried, action))
         if denial is not None:
             await self._waits(healing, True, describe(action), denial.sentence, denial.reason)
@@ -183,11 +182,10 @@ class Restorer:
     ) -> None:
         after = record.owed_ended(healing, attempt, index, state, self._now())
         asked = healing.spec.undo
-        why = f"{asked.requested_by} asked for it" if asked else "it is needed no more"
-        said = {
-            True: f"{describe(action)}: {why}",
-            False: f"{describe(action)}: somebody else did it, or changed it, meanwhile",
-        }[wrote]
+        why = "somebody else did it, or changed it, meanwhile"
+        if wrote:
+            why = f"{asked.requested_by} asked for it" if asked else "it is needed no more"
+        said = f"{describe(action)}: {why}"
         if not record.owed(after):
             reason = "Requested" if asked else "NeedPassed" if wrote else "Overtaken"
             after = record.with_condition(after, "Undone", True, reason, said, self._now())

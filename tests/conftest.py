@@ -4,7 +4,14 @@ from __future__ import annotations
 
 import asyncio
 
+import hypothesis
 import pytest
+
+# No test is timed: a busy machine is no counter-example.
+hypothesis.settings.register_profile(
+    "untimed", deadline=None, suppress_health_check=[hypothesis.HealthCheck.too_slow]
+)
+hypothesis.settings.load_profile("untimed")
 
 
 def pytest_configure(config: pytest.Config) -> None:

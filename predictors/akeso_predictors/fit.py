@@ -65,13 +65,16 @@ def fit(
     values: Floats, valid: Bools, age: Floats, shapes: Bank, settings: TrendSettings
 ) -> Posterior:
     """Fit all shapes to windows (N, W) whose invalid rows hold anything finite; `age` (N,) in rows."""
-    w = valid.astype(np.float32)
+    # Sums of squares less the square of the mean cancel, and 32-bit products differ in their last
+    # digits with how many windows are fitted at once: a decision would depend on its neighbours.
+    w = valid.astype(np.float64)
     y = values * w
+    past = shapes.past.astype(np.float64)
     n = w.sum(axis=1)[:, None]
-    f = w @ shapes.past / n
-    spread = np.maximum(w @ shapes.past**2 - n * f**2, 0)
+    f = w @ past / n
+    spread = np.maximum(w @ past**2 - n * f**2, 0)
     mean = y.sum(axis=1)[:, None] / n
-    joint = y @ shapes.past - n * f * mean
+    joint = y @ past - n * f * mean
     total = np.maximum((y * y).sum(axis=1)[:, None] - n * mean**2, 0)
     usable = (spread > _TINY * np.float32(1) + 1e-5 * n * f**2) & (age[:, None] >= shapes.least_age)
     amplitude = np.where(usable, joint / np.maximum(spread, _TINY), 0).astype(np.float32)

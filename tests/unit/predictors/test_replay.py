@@ -29,7 +29,7 @@ def test_what_was_decided_does_not_change_when_more_is_known(seed, cut):
     values = history(seed)
     whole = replay(values, 1.0, STEP, HORIZON)
     part = replay(values[:cut], 1.0, STEP, HORIZON)
-    np.testing.assert_allclose(part.probability, whole.probability[:cut], atol=2e-3)
+    np.testing.assert_allclose(part.probability, whole.probability[:cut], atol=1e-6)
     assert (part.abstained == whole.abstained[:cut]).all()
     apart = part.alarm != whole.alarm[:cut]
     assert not apart.any()

@@ -49,6 +49,9 @@ def start_time(pid: int) -> int | None:
     return None if fields[0] in "ZX" else int(fields[19])
 
 
+MARK_SECONDS = 5.0
+
+
 @dataclass(frozen=True)
 class Supervisor:
     """Starts processes for the lab whose state folder this is."""
@@ -71,7 +74,15 @@ class Supervisor:
             )
         # The child outlives us on purpose; without this its Popen object warns when collected.
         popen.returncode = 0
+        self._wait_for_mark(popen.pid)
         return self.record(part, popen.pid, log)
+
+    def _wait_for_mark(self, pid: int) -> None:
+        """Popen returns a moment before the new program's environment is there to be read, and
+        whoever cleaned up just then would miss the process."""
+        deadline = time.monotonic() + MARK_SECONDS
+        while not _marked(pid, self.state) and start_time(pid) and time.monotonic() < deadline:
+            time.sleep(0.001)
 
     def record(self, part: str, pid: int, log: Path) -> Process:
         process = Process(part, pid, start_time(pid) or 0, str(log))
@@ -105,12 +116,15 @@ class Supervisor:
 
 def owned_processes(state: Path, cgroup: str) -> Iterator[int]:
     """Every process that carries this lab's mark or lives in its cgroup."""
-    mark = f"{OWNER}={state}".encode()
     for pid in _all_pids():
         if pid == os.getpid() or start_time(pid) is None:
             continue
-        if mark in _read(pid, "environ").split(b"\0") or _in_cgroup(pid, cgroup):
+        if _marked(pid, state) or _in_cgroup(pid, cgroup):
             yield pid
+
+
+def _marked(pid: int, state: Path) -> bool:
+    return f"{OWNER}={state}".encode() in _read(pid, "environ").split(b"\0")
 
 
 def _in_cgroup(pid: int, cgroup: str) -> bool:
@@ -141,18 +155,23 @@ def children(pid: int) -> tuple[int, ...]:
 
 
 REAP_SECONDS = 5.0
+# A process shows no environment while the kernel puts a new program in its place.
+LOOKS = 2
 
 
 def kill_all(list_pids: Callable[[], Iterator[int]], seconds: float = 20) -> tuple[int, ...]:
     """Kill what ``list_pids`` names until it names nothing; returns what would not die."""
     deadline = time.monotonic() + seconds
     killed: set[int] = set()
-    while pids := tuple(list_pids()):
-        if time.monotonic() > deadline:
+    empty = 0
+    while empty < LOOKS:
+        pids = tuple(list_pids())
+        if pids and time.monotonic() > deadline:
             return pids
         for pid in pids:
             _kill(pid)
         killed.update(pids)
+        empty = 0 if pids else empty + 1
         time.sleep(0.05)
     for pid in killed:
         _reap(pid)

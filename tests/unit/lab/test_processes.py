@@ -91,6 +91,13 @@ def test_a_part_that_never_gets_ready_is_reported(state: Path) -> None:
         supervisor.wait_until(process, lambda: False, seconds=0.2)
 
 
+def test_a_process_can_be_found_from_the_moment_it_is_started(state: Path) -> None:
+    for number in range(20):
+        process = Supervisor(state).start(f"sleeper-{number}", ["sleep", "60"])
+        assert process.pid in owned_processes(state, "no-cgroup")
+    sweep(state)
+
+
 def test_killed_children_do_not_stay_zombies(state: Path) -> None:
     process = Supervisor(state).start("sleeper", ["sleep", "60"])
 

@@ -8,9 +8,7 @@ import hypothesis
 import pytest
 
 # No test is timed: a busy machine is no counter-example.
-hypothesis.settings.register_profile(
-    "untimed", deadline=None, suppress_health_check=[hypothesis.HealthCheck.too_slow]
-)
+hypothesis.settings.register_profile("untimed", deadline=None)
 hypothesis.settings.load_profile("untimed")
 
 

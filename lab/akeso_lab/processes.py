@@ -49,7 +49,9 @@ def start_time(pid: int) -> int | None:
     return None if fields[0] in "ZX" else int(fields[19])
 
 
-MARK_SECONDS = 5.0
+# The longest waits, both for what the kernel does in a moment: a new program's environment to be
+# there, and a killed child to be dead.
+MARK_SECONDS = REAP_SECONDS = 5.0
 
 
 @dataclass(frozen=True)
@@ -154,7 +156,6 @@ def children(pid: int) -> tuple[int, ...]:
     return tuple(found)
 
 
-REAP_SECONDS = 5.0
 # A process shows no environment while the kernel puts a new program in its place.
 LOOKS = 2
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import logging
 from collections import Counter
-from collections.abc import Awaitable
 
 from akeso.api.control import HealingControl
 from akeso.api.healing import Healing
@@ -68,11 +67,10 @@ class Loop:
         problems = detect(self._records.policies(), observation, self._settings)
         await self._open(problems, observation)
         for healing in self._records.healings():
-            subject = self._subject(healing, problems, observation)
             if not finished(healing):
-                await self._try("advance", healing, self._healer.advance(healing, subject))
+                await self._advance("advance", self._healer, healing, problems, observation)
             elif owes(healing):
-                await self._try("restore", healing, self._restorer.advance(healing, subject))
+                await self._advance("restore", self._restorer, healing, problems, observation)
         await self._reporter.report(observation)
         self._measure(observation, problems)
 
@@ -90,10 +88,17 @@ class Loop:
             except AkesoError as error:
                 self._failed("open", str(error))
 
-    async def _try(self, what: str, healing: Healing, step: Awaitable[None]) -> None:
+    async def _advance(
+        self,
+        what: str,
+        mover: Healer | Restorer,
+        healing: Healing,
+        problems: dict[tuple[str, str, str], Problem],
+        observation: Observation,
+    ) -> None:
         """One Healing's error keeps no other waiting."""
         try:
-            await step
+            await mover.advance(healing, self._subject(healing, problems, observation))
         except AkesoError as error:
             self._failed(what, f"Healing {healing.metadata.name}: {error}")
 

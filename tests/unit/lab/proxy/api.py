@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import time
 from collections.abc import AsyncIterator
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass, field
@@ -39,6 +40,8 @@ class FakeApi:
     version: int = 1
     commits: list[tuple[str, str]] = field(default_factory=list[tuple[str, str]])
     seen: list[web.BaseRequest] = field(default_factory=list[web.BaseRequest])
+    seen_at: list[float] = field(default_factory=list[float])
+    """When each of them came, on the monotonic clock."""
     bodies: list[bytes] = field(default_factory=list[bytes])
     payload: bytes = b"{}"
     payload_status: int = 200
@@ -76,6 +79,7 @@ class FakeApi:
     async def handle(self, request: web.BaseRequest) -> web.StreamResponse:
         """Serve one request."""
         self.seen.append(request)
+        self.seen_at.append(time.monotonic())
         body = await request.read()
         self.bodies.append(body)
         if request.path.startswith("/api/v1/query"):

@@ -5,11 +5,12 @@ Every method may raise the errors of `akeso.errors` and no others.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple, Protocol
 
 from akeso.domain.action import Action, Effect, Plan
+from akeso.domain.capacity import Capacity
 from akeso.domain.finding import Decision, Finding
 from akeso.domain.forecast import Forecast, Sample, SeriesKey
 from akeso.domain.verdict import Verdict
@@ -139,6 +140,13 @@ class Cluster(Protocol):
 
     async def live(self, ref: WorkloadRef) -> Snapshot:
         """Reads one workload now. GoneError when it is gone or another carries its name."""
+        ...
+
+    async def capacity(self, seen: Snapshot, nodes: Collection[str] | None = None) -> Capacity:
+        """Reads now what room there is for more of a workload, on these nodes (None: on all).
+
+        What may not be read is None in it. TransientError when the API server does not answer.
+        """
         ...
 
     async def perform(self, action: Action, seen: Snapshot) -> None:

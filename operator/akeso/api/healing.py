@@ -131,6 +131,7 @@ class ActionType(StrEnum):
     SCALE = "Scale"
     SET_TEMPLATE = "SetTemplate"
     RELEASE_OWNERSHIP = "ReleaseOwnership"
+    RESIZE = "Resize"
 
 
 class ActionState(StrEnum):
@@ -142,14 +143,16 @@ class ActionState(StrEnum):
 
 
 class ActionRecord(Model):
-    """One write to one object. `from_` and `to` are replicas or revisions, as text.
+    """One write to one object. `from_` and `to` are replicas, revisions or bytes, as text.
 
-    `afterwards`: owed until what the attempt did is needed no more.
+    `container` is the one a Resize is about. `afterwards`: owed until what the attempt did is
+    needed no more.
     """
 
     type: ActionType
     name: ObjectName
     uid: Annotated[str, Field(max_length=64)] | None = None
+    container: Annotated[str, Field(min_length=1, max_length=63)] | None = None
     from_: Revision | None = None
     to: Revision | None = None
     min_ready: Count | None = None

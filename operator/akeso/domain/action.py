@@ -10,7 +10,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import StrEnum
 
-from akeso.domain.workload import PodRef, Snapshot, WorkloadRef
+from akeso.domain.workload import Container, PodRef, Snapshot, WorkloadRef
 
 
 class Effect(StrEnum):
@@ -151,7 +151,38 @@ class ReleaseOwnership:
         return False
 
 
-Action = EvictPod | DeletePod | Scale | SetTemplate | ReleaseOwnership
+@dataclass(frozen=True, slots=True)
+class Resize:
+    """Sets the memory limit of one container of one running pod, in bytes, without a restart.
+
+    In effect once it is asked for; whether the kubelet has done it is for verification to see.
+    """
+
+    pod: PodRef
+    container: str
+    from_: int
+    to: int
+    restore: bool = False
+
+    def in_effect(self, seen: Snapshot) -> bool:
+        """A pod that is gone, or going, needs no more memory; but nothing was brought back."""
+        found = self._found(seen)
+        return not self.restore if found is None else found.memory_wanted == self.to
+
+    def waits_for(self, seen: Snapshot) -> str | None:
+        return None
+
+    def superseded(self, seen: Snapshot) -> bool:
+        """The pod with the limit is gone, or somebody set another one meanwhile: theirs holds."""
+        found = self._found(seen)
+        return self.restore if found is None else found.memory_wanted not in (self.from_, self.to)
+
+    def _found(self, seen: Snapshot) -> Container | None:
+        pod = seen.pod(self.pod.uid)
+        return None if pod is None or pod.deleting else pod.container(self.container)
+
+
+Action = EvictPod | DeletePod | Scale | SetTemplate | ReleaseOwnership | Resize
 
 
 @dataclass(frozen=True, slots=True)

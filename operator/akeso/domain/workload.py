@@ -44,7 +44,11 @@ class Container:
     name: str
     ready: bool = False
     restarts: int = 0
-    memory_limit: float | None = None  # bytes
+    memory_limit: float | None = None  # bytes; the one that holds now
+    memory_wanted: float | None = None  # bytes; the limit in its spec, which a resize changes
+    memory_request: float | None = None  # bytes
+    resize_restarts: bool = False  # a resize of its memory restarts it (resizePolicy)
+    sidecar: bool = False  # an init container that runs as long as the pod
     waiting_reason: str | None = None  # e.g. CrashLoopBackOff
     last_exit_reason: str | None = None  # e.g. OOMKilled, Error
     last_exit_code: int | None = None
@@ -53,9 +57,24 @@ class Container:
     readiness_delay: float = 0.0  # seconds its readiness probe may honestly take
 
 
+class Resizing(StrEnum):
+    """How far the kubelet is with an in-place resize that was asked for.
+
+    Deferred: no room on its node for now; Infeasible: never will be there.
+    https://kubernetes.io/docs/tasks/configure-pod-container/resize-container-resources/
+    """
+
+    DEFERRED = "Deferred"
+    INFEASIBLE = "Infeasible"
+    IN_PROGRESS = "InProgress"
+
+
 @dataclass(frozen=True, slots=True)
 class Pod:
-    """One pod. `revision` is what its template came from (see `Revision.name`)."""
+    """One pod. `revision` is what its template came from (see `Revision.name`).
+
+    `resizing` None: no resize is under way; `resize_message` is the kubelet's word on one that is.
+    """
 
     ref: PodRef
     resource_version: str = ""
@@ -68,10 +87,17 @@ class Pod:
     deleting: bool = False
     node: str | None = None
     containers: tuple[Container, ...] = ()
+    qos: str = ""  # Guaranteed, Burstable or BestEffort
+    windows: bool = False
+    resizing: Resizing | None = None
+    resize_message: str = ""
 
     @property
     def restarts(self) -> int:
         return sum(c.restarts for c in self.containers)
+
+    def container(self, name: str) -> Container | None:
+        return next((c for c in self.containers if c.name == name), None)
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,6 +116,21 @@ class Revision:
 
 
 @dataclass(frozen=True, slots=True)
+class Ask:
+    """What one container of a new pod asks for; CPU in cores, memory in bytes; None: no limit.
+
+    `init` containers run before the others and alone: only the largest of them counts.
+    """
+
+    container: str
+    cpu: float = 0.0
+    memory: float = 0.0
+    cpu_limit: float | None = None
+    memory_limit: float | None = None
+    init: bool = False
+
+
+@dataclass(frozen=True, slots=True)
 class DisruptionBudget:
     """A PodDisruptionBudget that selects the workload's pods."""
 
@@ -104,7 +145,8 @@ class Snapshot:
     `live` tells a read made for this decision from the informers' view. `managers` are the field
     managers that wrote the spec; `controller` is "Kind/name" of a controlling owner, `autoscaler`
     that of an HPA or ScaledObject which owns the replicas. `replicas` is what is wanted; for a
-    DaemonSet the number of nodes it should run on.
+    DaemonSet the number of nodes it should run on. `asks` is what the containers of its next pod
+    ask for. `resizes` tells whether this cluster resizes pods in place (None: not looked up).
     """
 
     ref: WorkloadRef
@@ -124,6 +166,8 @@ class Snapshot:
     autoscaler: str | None = None
     controller: str | None = None
     managers: tuple[str, ...] = ()
+    asks: tuple[Ask, ...] = ()
+    resizes: bool | None = None
     template: Mapping[str, Any] | None = field(default=None, compare=False, repr=False)
     live: bool = False
 
@@ -154,6 +198,9 @@ class Snapshot:
 
     def pod(self, uid: str) -> Pod | None:
         return next((p for p in self.pods if p.ref.uid == uid), None)
+
+    def ask(self, container: str) -> Ask | None:
+        return next((a for a in self.asks if a.container == container), None)
 
     def revision(self, name: str) -> Revision | None:
         return next((r for r in self.revisions if r.name == name), None)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import replace
 from datetime import datetime
 
@@ -11,7 +12,9 @@ from akeso.domain.action import (
     Action,
     DeletePod,
     EvictPod,
+    Plan,
     ReleaseOwnership,
+    Resize,
     Scale,
     SetTemplate,
 )
@@ -20,11 +23,13 @@ from akeso.domain.verdict import Verdict, deny
 from akeso.domain.workload import Snapshot
 from akeso.engine import record
 from akeso.engine.intent import read_action, target_of
-from akeso.engine.judge import Circumstances, Judge
+from akeso.engine.judge import Circumstances, Judge, Question
 from akeso.engine.records import Records
 from akeso.engine.subject import Progress, Subject
 from akeso.engine.tell import Told
+from akeso.engine.words import bytes_of
 from akeso.errors import BlockedError, GoneError, PermanentError, StaleError
+from akeso.policy.capacity import nodes_of, takes_more
 from akeso.policy.chain import first_denial
 from akeso.protocols import Clock, Cluster
 
@@ -59,6 +64,8 @@ class Actor:
         await still_ours(self._records, healing)
         around = await live(self._records, subject.around, self._clock.now())
         question = replace(subject, around=around).question(seen, healing)
+        plan = self._judge.plan_of(attempt, seen.ref)
+        question = await with_room(self._cluster, question, (plan,), action)
         verdicts = self._judge.write(question, attempt, action)
         if first_denial(verdicts) is not None:
             return Progress(record.blocked(healing, verdicts, now), False)
@@ -85,6 +92,18 @@ class Actor:
             return _moved(healing, record.undoing(attempt, Outcome.ERROR, str(error), now))
         done = record.action_ended(attempt, index, ActionState.DONE, now)
         return replace(_moved(healing, done), wrote=describe(action))
+
+
+async def with_room(
+    cluster: Cluster, question: Question, plans: Iterable[Plan], action: Action | None = None
+) -> Question:
+    """The question with the room there is, where a plan (or its next write) asks for more."""
+    asking = [p for p in plans if takes_more(p, action)]
+    if not asking:
+        return question
+    each = [nodes_of(p, question.seen) for p in asking]
+    nodes = None if None in each else frozenset[str]().union(*(n for n in each if n is not None))
+    return replace(question, capacity=await cluster.capacity(question.seen, nodes))
 
 
 class TargetGone(StaleError):
@@ -172,3 +191,6 @@ def describe(action: Action) -> str:
             return f"put revision {to} back in place of {before}"
         case ReleaseOwnership():
             return "give up ownership of the fields it wrote"
+        case Resize(pod, container, before, to):
+            where = f"container {container} of pod {pod.name}"
+            return f"set the memory limit of {where} from {bytes_of(before)} to {bytes_of(to)}"

@@ -12,7 +12,7 @@ from akeso.domain.finding import Origin, Outcome
 from akeso.domain.forecast import SeriesKey
 from akeso.domain.workload import Snapshot
 from akeso.engine import begin, conclude, record
-from akeso.engine.act import Actor, TargetGone, live, look_at
+from akeso.engine.act import Actor, TargetGone, live, look_at, with_room
 from akeso.engine.detect import Problem
 from akeso.engine.freshness import measured
 from akeso.engine.intent import finished, new_healing, running
@@ -122,21 +122,22 @@ class Healer:
                 return await self._without_problem(healing, subject, now)
             subject, seen = worse
         judgement = self._judgement(healing, subject, seen)
+        if judgement.rung is not None and judgement.denial is None:
+            around = await live(self._records, subject.around, self._clock.now())
+            subject = replace(subject, around=around)
+            seen = await look_at(self._cluster, healing)
+            question = subject.question(seen, healing)
+            plans = self._judge.plans(question)
+            judgement = self._judge.next_step(await with_room(self._cluster, question, plans))
         if judgement.rung is None:
             if healing.status.attempts:
                 return conclude.given_up(healing, now)
             return begin.nothing_fits(healing, judgement, now)
-        if judgement.denial is None:
-            around = await live(self._records, subject.around, self._clock.now())
-            subject = replace(subject, around=around)
-            seen = await look_at(self._cluster, healing)
-            judgement = self._judgement(healing, subject, seen)
-        plan, rung = judgement.plan, judgement.rung
         if judgement.denial is not None:
             return begin.refused(healing, judgement, now)
-        if plan is None or rung is None:
+        if judgement.plan is None:
             return Progress(healing, False)
-        intention = begin.Intention(plan, rung, judgement, seen)
+        intention = begin.Intention(judgement.plan, judgement.rung, judgement, seen)
         limit = self._settings.recurrences_per_day
         return begin.intend(healing, subject, intention, limit, now)
 

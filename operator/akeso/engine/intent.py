@@ -32,6 +32,7 @@ from akeso.domain.action import (
     DeletePod,
     EvictPod,
     ReleaseOwnership,
+    Resize,
     Scale,
     SetTemplate,
 )
@@ -62,6 +63,9 @@ def record_action(action: Action, target: WorkloadRef, *, afterwards: bool = Fal
             values = {"from_": before, "to": to}
         case ReleaseOwnership(manager):
             values = {"from_": manager}
+        case Resize(pod, container, before, to):
+            name, uid = pod.name, pod.uid
+            values = {"container": container, "from_": str(before), "to": str(to)}
     return ActionRecord.model_validate(
         {
             "type": ActionType(type(action).__name__),
@@ -103,6 +107,9 @@ def _action(record: ActionRecord) -> Action:
             return SetTemplate(record.from_ or "", record.to or "", restore=record.restore)
         case ActionType.RELEASE_OWNERSHIP:
             return ReleaseOwnership(record.from_ or "", restore=record.restore)
+        case ActionType.RESIZE:
+            before, to = int(record.from_ or ""), int(record.to or "")
+            return Resize(pod, record.container or "", before, to, restore=record.restore)
 
 
 def name_of(finding: Finding, predecessor: str) -> tuple[str, str]:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from akeso.api.control import HealingControl
 from akeso.api.healing import Attempt, Healing
 from akeso.api.policy import HealingPolicy, Mode, Rung, Signal
 from akeso.domain.action import Action, Effect, Plan
+from akeso.domain.capacity import Capacity
 from akeso.domain.finding import Finding, Outcome
 from akeso.domain.finding import Signal as About
 from akeso.domain.verdict import Verdict
@@ -28,7 +29,7 @@ FIELD_MANAGER = "akeso"
 
 # Denials that concern one routine on this target: another rung may still fit.
 OF_THE_RUNG = frozenset(
-    {"controller", "autoscaler", "gitops", "retries", "recreate", "single-replica"}
+    {"controller", "autoscaler", "gitops", "retries", "recreate", "single-replica", "capacity"}
 )
 
 
@@ -63,13 +64,17 @@ class Circumstances:
 
 @dataclass(frozen=True, slots=True)
 class Question:
-    """What is judged: a finding on a target as `seen`; `healing` None: nothing was opened yet."""
+    """What is judged: a finding on a target as `seen`; `healing` None: nothing was opened yet.
+
+    `capacity` is the room there is, where it was looked up.
+    """
 
     finding: Finding
     signal: Signal
     seen: Snapshot
     around: Circumstances
     healing: Healing | None = None
+    capacity: Capacity | None = None
 
 
 class Judge:
@@ -101,6 +106,16 @@ class Judge:
             best = best or judgement
             index += 1
         return replace(best, rung=None) if best else Judgement(None, None, None, ())
+
+    def plans(self, question: Question) -> Iterator[Plan]:
+        """What the rungs that are left would do, whatever the guards say."""
+        rungs = question.signal.rungs
+        tried = [(a.rung, a.verdict or Outcome.ERROR) for a in attempts_of(question.healing)]
+        index = next_rung([r.healer for r in rungs], tried)
+        for i in range(len(rungs) if index is None else index, len(rungs)):
+            plan = self._rung(i, rungs[i], question).plan
+            if plan is not None:
+                yield plan
 
     def _rung(self, index: int, rung: Rung, question: Question) -> Judgement:
         healer = self.healers.get(rung.healer)
@@ -153,6 +168,7 @@ class Judge:
             past=past_healings(around.healings, question.healing),
             healer=healer,
             failures_per_day=self._settings.failures_per_day,
+            capacity=question.capacity,
         )
 
 

@@ -1,25 +1,5 @@
-"""Numbers as people read them, with their units."""
+"""Numbers as people read them (`akeso.domain.words`), under the name the engine knows."""
 
-from __future__ import annotations
+from akeso.domain.words import bytes_of, seconds_of
 
-import math
-
-
-def bytes_of(value: float) -> str:
-    """`268435456` -> `256 MiB`."""
-    for unit in ("B", "KiB", "MiB", "GiB"):
-        if abs(value) < 1024 or unit == "GiB":
-            return f"{value:.3g} {unit}" if abs(value) < 1000 else f"{value:.0f} {unit}"
-        value /= 1024
-    raise AssertionError("unreachable")
-
-
-def seconds_of(value: float) -> str:
-    """`95` -> `95 s`, `600` -> `10 min`, `7300` -> `2.0 h`; infinity -> `never`."""
-    if math.isinf(value):
-        return "never"
-    if value < 120:
-        return f"{value:.0f} s"
-    if value < 7200:
-        return f"{value / 60:.0f} min"
-    return f"{value / 3600:.1f} h"
+__all__ = ["bytes_of", "seconds_of"]

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from akeso.domain.action import Action, Plan
+from akeso.domain.capacity import Capacity
 from akeso.domain.finding import Finding, Outcome
 from akeso.domain.workload import Snapshot
 
@@ -76,6 +77,7 @@ class Case:
     as a whole is judged before its first). `past` excludes the healing that is judged.
     `source_age` is the age in seconds of the newest sample of this signal's source (None: no data
     ever), `max_age` from when it is stale. `failures_per_day` bounds failed tries of one healer.
+    `capacity` is what room there is, read live where a plan asks for more (None: not read).
     """
 
     finding: Finding
@@ -92,6 +94,7 @@ class Case:
     action: Action | None = None
     healer: str = ""
     failures_per_day: int = 3
+    capacity: Capacity | None = None
 
     @property
     def restoring(self) -> bool:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 
 from akeso.domain.verdict import Verdict, allow
+from akeso.policy.capacity import capacity
 from akeso.policy.case import Case
 from akeso.policy.consent import (
     conflict,
@@ -49,6 +50,7 @@ STOP_NEW_HARM: tuple[Guard, ...] = (
     min_available,  # the policy's limit
     recreate,  # ... where a rollout stops all pods at once
     single_replica,  # the special case with its own remedy
+    capacity,  # whether what is asked for is there at all
     conflict,  # only informs, and explains the mode that follows
     mode,  # last, so that Observe shows what Heal would have met before it
 )

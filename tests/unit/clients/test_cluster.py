@@ -17,10 +17,11 @@ from akeso.domain.action import (
     DeletePod,
     EvictPod,
     ReleaseOwnership,
+    Resize,
     Scale,
     SetTemplate,
 )
-from akeso.domain.workload import Kind, Pod, PodRef, Revision, Snapshot
+from akeso.domain.workload import Container, Kind, Pod, PodRef, Revision, Snapshot
 from akeso.errors import GoneError, PermanentError, StaleError, TransientError
 from unit.clients.apiserver import QuickClock, Refusal, Script, serving, status
 from unit.clients.fixtures import real
@@ -28,7 +29,7 @@ from unit.clients.fixtures import real
 POD = PodRef("web-1", "uid-1")
 SEEN: Snapshot = replace(
     assembly.workload(Kind.DEPLOYMENT, real("deployment"), with_template=True).partial,
-    pods=(Pod(POD, resource_version="7"),),
+    pods=(Pod(POD, resource_version="7", containers=(Container("app"),)),),
     revisions=(Revision("v1", "web-v1", 1, template={"spec": {}}), Revision("v0", "web-v0")),
 )
 ACTIONS: tuple[Action, ...] = (
@@ -37,7 +38,9 @@ ACTIONS: tuple[Action, ...] = (
     Scale(2, 3),
     SetTemplate("v2", "v1"),
     ReleaseOwnership("kubectl"),
+    Resize(POD, "app", 64 * 2**20, 96 * 2**20),
 )
+OF_A_POD = (EvictPod, DeletePod, Resize)
 
 
 @asynccontextmanager
@@ -66,9 +69,9 @@ async def test_each_action_is_one_write_on_what_was_seen(tmp_path: Path, action:
     async with cluster(script, tmp_path) as found:
         await found.perform(action, SEEN)
     [body] = script.bodies
-    assert (POD.uid if isinstance(action, EvictPod | DeletePod) else SEEN.ref.uid) in str(body)
+    assert (POD.uid if isinstance(action, OF_A_POD) else SEEN.ref.uid) in str(body)
     if not isinstance(action, EvictPod):
-        version = "7" if isinstance(action, DeletePod) else SEEN.resource_version
+        version = "7" if isinstance(action, OF_A_POD) else SEEN.resource_version
         assert f"'{version}'" in str(body)
 
 

@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from akeso.clients.kubernetes import trim
-from akeso.domain.workload import Container, Pod, PodRef
+from akeso.domain.workload import Ask, Container, Pod, PodRef, Resizing
 from unit.clients.fixtures import real
 
 Json = dict[str, Any]
@@ -47,10 +47,66 @@ def test_a_pod_of_a_real_kubelet_is_read_as_it_is() -> None:
                 name="app",
                 ready=True,
                 memory_limit=128 * 2**20,
+                memory_wanted=128 * 2**20,
+                memory_request=128 * 2**20,
                 started_at=started,
                 readiness_delay=3.0,
             ),
         ),
+        qos=raw["status"]["qosClass"],
+    )
+
+
+@pytest.mark.parametrize(
+    ("condition", "reason", "resizing"),
+    [
+        ("PodResizePending", "Deferred", Resizing.DEFERRED),
+        ("PodResizePending", "Infeasible", Resizing.INFEASIBLE),
+        ("PodResizeInProgress", None, Resizing.IN_PROGRESS),
+        ("PodReadyToStartContainers", None, None),
+    ],
+)
+def test_a_resize_that_the_kubelet_has_not_done_is_seen(
+    condition: str, reason: str | None, resizing: Resizing | None
+) -> None:
+    raw = real("pod_on_a_real_node")
+    held = {"type": condition, "status": "True", "reason": reason, "message": "Node is too small"}
+    raw["status"]["conditions"].append(held)
+    found = trimmed(raw)
+    assert found.resizing is resizing
+    assert found.resize_message == ("Node is too small" if resizing else "")
+
+
+def test_the_limit_that_is_wanted_and_the_one_that_holds_may_differ() -> None:
+    raw = real("pod_on_a_real_node")
+    raw["spec"]["containers"][0]["resources"]["limits"]["memory"] = "192Mi"
+    raw["spec"]["containers"][0]["resizePolicy"] = [
+        {"resourceName": "cpu", "restartPolicy": "NotRequired"},
+        {"resourceName": "memory", "restartPolicy": "RestartContainer"},
+    ]
+    (container,) = trimmed(raw).containers
+    assert (container.memory_limit, container.memory_wanted) == (128 * 2**20, 192 * 2**20)
+    assert container.resize_restarts
+
+
+def test_what_new_pods_ask_for_is_their_request_else_their_limit() -> None:
+    spec = {
+        "containers": [
+            {"name": "app", "resources": {"limits": {"memory": "64Mi"}}},
+            {"name": "log", "resources": {"requests": {"cpu": "50m", "memory": "8Mi"}}},
+            {"name": "idle"},
+        ],
+        "initContainers": [
+            {"name": "mesh", "restartPolicy": "Always"},
+            {"name": "setup", "resources": {"limits": {"cpu": "1"}}},
+        ],
+    }
+    assert trim.asks(spec) == (
+        Ask("app", 0.0, 64 * 2**20, None, 64 * 2**20),
+        Ask("log", 0.05, 8 * 2**20),
+        Ask("idle"),
+        Ask("mesh"),
+        Ask("setup", 1.0, 0.0, 1.0, None, init=True),
     )
 
 

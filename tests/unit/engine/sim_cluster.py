@@ -2,12 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Iterable
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from akeso.domain.action import Action, DeletePod, EvictPod, ReleaseOwnership, Scale, SetTemplate
+from akeso.domain.action import (
+    Action,
+    DeletePod,
+    EvictPod,
+    ReleaseOwnership,
+    Resize,
+    Scale,
+    SetTemplate,
+)
+from akeso.domain.capacity import Amount, Capacity, Node
 from akeso.domain.workload import (
+    Ask,
     DisruptionBudget,
     Kind,
     PodRef,
@@ -17,9 +27,11 @@ from akeso.domain.workload import (
 )
 from akeso.errors import AkesoError, BlockedError, GoneError, PermanentError, StaleError
 from unit.engine.sim_controllers import Controllers
-from unit.engine.sim_workload import SimPod, SimWorkload, shown
+from unit.engine.sim_workload import MIB, SimPod, SimWorkload, shown
 
 MANAGER = "akeso"
+GIB = 1024 * MIB
+ROOMY = Capacity((), (), (Node("node-1", Amount(16.0, 64 * GIB)),))
 
 
 class Crash(BaseException):
@@ -60,6 +72,9 @@ class SimCluster(Controllers):
         self.before_write: Callable[[Action], None] | None = None
         self.before_live: Callable[[], None] | None = None
         self.watch_age = 0.0
+        self.room = ROOMY
+        self.capacity_reads = 0
+        self.resizes = True
         self._shown: dict[str, tuple[tuple[float, int], Snapshot]] = {}
 
     # -- what a user, or the world, does ------------------------------------------------------
@@ -124,6 +139,11 @@ class SimCluster(Controllers):
             self.before_live()
         return self.snapshot(self._find(ref), live=True)
 
+    async def capacity(self, seen: Snapshot, nodes: Collection[str] | None = None) -> Capacity:
+        self._fail("capacity")
+        self.capacity_reads += 1
+        return self.room
+
     async def perform(self, action: Action, seen: Snapshot) -> None:
         self._fail("perform")
         if self.before_write is not None:
@@ -150,6 +170,8 @@ class SimCluster(Controllers):
             case ReleaseOwnership(manager=manager):
                 kept = tuple(m for m in w.managers if m != manager)
                 self.journal.commit("release", lambda: self._set(w, managers=kept))
+            case Resize():
+                self._resize(w, action, seen)
 
     # -- inside -------------------------------------------------------------------------------
 
@@ -177,6 +199,8 @@ class SimCluster(Controllers):
             managers=w.managers,
             controller=w.controller,
             autoscaler=w.autoscaler,
+            asks=(Ask("app", 0.1, w.limit, 0.1, w.limit),),
+            resizes=self.resizes,
             template=w.template if live else None,
             live=live,
         )
@@ -205,6 +229,20 @@ class SimCluster(Controllers):
         if w.budget is not None and pod.ready and w.ready - 1 < w.budget:
             raise BlockedError(f"Cannot evict pod {ref.name}: the budget needs {w.budget}", 10)
         self.journal.commit(f"evict {ref.name}", lambda: self.delete(w, pod))
+
+    def _resize(self, w: SimWorkload, action: Resize, seen: Snapshot) -> None:
+        pod = self._pod(w, action.pod)
+        shown = seen.pod(action.pod.uid)
+        if shown is None or shown.resource_version != str(pod.version):
+            raise StaleError(f"pod {action.pod.name} has changed")
+
+        def apply() -> None:
+            pod.wanted, pod.resized_at = float(action.to), self.now
+            pod.version += 1
+            self.changed(w)
+
+        what = f"resize {action.pod.name} {action.from_ / MIB:g}->{action.to / MIB:g}"
+        self.journal.commit(what, apply)
 
     def _same_version(self, w: SimWorkload, seen: Snapshot) -> None:
         if str(w.version) != seen.resource_version:

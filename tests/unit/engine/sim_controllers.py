@@ -11,7 +11,7 @@ from akeso.domain.workload import Kind, PodRef
 from unit.engine.sim_workload import (
     CRASH_EVERY,
     GRACE_SECONDS,
-    LIMIT,
+    RESIZE_SECONDS,
     START_SECONDS,
     SimPod,
     SimWorkload,
@@ -56,6 +56,8 @@ class Controllers:
             self.now,
             self.now,
             unready_since=self.now,
+            limit=w.limit,
+            wanted=w.limit,
         )
         w.pods.append(pod)
         return pod
@@ -79,7 +81,12 @@ class Controllers:
 
     def _live_on(self, w: SimWorkload, pod: SimPod) -> None:
         """One second in a pod's life."""
-        if w.memory(pod, self.now) >= LIMIT:
+        late = self.now - pod.resized_at >= RESIZE_SECONDS
+        if pod.limit != pod.wanted and w.no_resize is None and late:
+            pod.limit = pod.wanted
+            pod.version += 1
+            self.changed(w)
+        if w.memory(pod, self.now) >= pod.limit:
             self._exit(pod, "OOMKilled", 137)
         health = w.bad.get(pod.revision)
         health = None if health == "fine" else health

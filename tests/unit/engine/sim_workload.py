@@ -6,10 +6,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from akeso.domain.workload import Container, Pod, PodRef, Revision, WorkloadRef
+from akeso.domain.workload import Container, Pod, PodRef, Resizing, Revision, WorkloadRef
 
 MIB = 1024.0**2
 LIMIT = 256 * MIB
+RESIZE_SECONDS = 3.0  # from a resize's write until the kernel enforces it
 START_SECONDS = 8.0  # from a pod's creation until it is ready
 GRACE_SECONDS = 2.0  # from a deletion until the pod is gone
 CRASH_EVERY = 20.0
@@ -32,6 +33,9 @@ class SimPod:
     exit_at: float | None = None
     waiting: str | None = None
     version: int = 1
+    limit: float = LIMIT  # what the kernel enforces
+    wanted: float = LIMIT  # what the pod's spec says
+    resized_at: float = 0.0
 
     @property
     def ready(self) -> bool:
@@ -69,6 +73,9 @@ class SimWorkload:
     leak: float = 0.0
     leak_of: dict[str, float] = field(default_factory=dict[str, float])  # by pod uid
     base_of: dict[str, float] = field(default_factory=dict[str, float])
+    heap: float = float("inf")  # what no container grows beyond, whatever its limit
+    limit: float = LIMIT  # of new pods
+    no_resize: Resizing | None = None  # what the kubelet says of every resize; None: it does it
     made: int = 0
     fewest_ready: int = 10**6
 
@@ -83,7 +90,7 @@ class SimWorkload:
     def memory(self, pod: SimPod, now: float) -> float:
         rate = self.leak_of.get(pod.ref.uid, self.leak)
         base = self.base_of.get(pod.ref.uid, self.base)
-        return min(base + rate * (now - pod.started), LIMIT)
+        return min(base + rate * (now - pod.started), pod.limit, self.heap)
 
 
 def shown(w: SimWorkload, pod: SimPod) -> Pod:
@@ -92,7 +99,9 @@ def shown(w: SimWorkload, pod: SimPod) -> Pod:
         name="app",
         ready=ready,
         restarts=pod.restarts,
-        memory_limit=LIMIT,
+        memory_limit=pod.limit,
+        memory_wanted=pod.wanted,
+        memory_request=pod.wanted,
         waiting_reason=pod.waiting,
         last_exit_reason=pod.exit_reason,
         last_exit_code=pod.exit_code,
@@ -111,4 +120,7 @@ def shown(w: SimWorkload, pod: SimPod) -> Pod:
         deleting=pod.gone_at is not None,
         node="node-1",
         containers=(container,),
+        qos="Guaranteed",
+        resizing=(w.no_resize or Resizing.IN_PROGRESS) if pod.limit != pod.wanted else None,
+        resize_message="so says the kubelet" if pod.limit != pod.wanted else "",
     )

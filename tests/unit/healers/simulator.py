@@ -17,6 +17,7 @@ from akeso.domain.action import (
     EvictPod,
     Plan,
     ReleaseOwnership,
+    Resize,
     Scale,
     SetTemplate,
 )
@@ -57,6 +58,22 @@ class Simulator:
             case ReleaseOwnership(manager=manager):
                 kept = tuple(m for m in self.seen.managers if m != manager)
                 self.seen = replace(self.seen, managers=kept)
+            case Resize(pod=ref, container=name, to=to):
+                limit = float(to)
+                self._set_pods(
+                    replace(
+                        p,
+                        containers=tuple(
+                            replace(c, memory_limit=limit, memory_wanted=limit)
+                            if c.name == name
+                            else c
+                            for c in p.containers
+                        ),
+                    )
+                    if p.ref == ref
+                    else p
+                    for p in self.seen.pods
+                )
 
     def tick(self) -> None:
         """The controller's next step: it sees what was written, then changes at most one pod."""

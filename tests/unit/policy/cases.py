@@ -16,9 +16,11 @@ from akeso.domain.action import (
     EvictPod,
     Plan,
     ReleaseOwnership,
+    Resize,
     Scale,
     SetTemplate,
 )
+from akeso.domain.capacity import Amount, Bound, Capacity, Node, Quota
 from akeso.domain.finding import Outcome
 from akeso.domain.verdict import Verdict
 from akeso.domain.workload import DisruptionBudget, Kind, Pod, PodRef, Snapshot
@@ -118,6 +120,7 @@ pods = st.builds(
     revision=_names,
     ready=st.booleans(),
     deleting=st.booleans(),
+    node=st.none() | st.sampled_from(["node-1", "node-2"]),
 )
 _refs = st.builds(PodRef, name=st.just("web-0"), uid=st.sampled_from("abcde"))
 actions = st.one_of(
@@ -125,6 +128,14 @@ actions = st.one_of(
     st.builds(DeletePod, pod=_refs, restore=st.booleans()),
     st.builds(Scale, from_=_small, to=_small, restore=st.booleans()),
     st.builds(SetTemplate, from_revision=_names, to_revision=_names, restore=st.booleans()),
+    st.builds(
+        Resize,
+        pod=_refs,
+        container=st.just("app"),
+        from_=_small,
+        to=_small,
+        restore=st.booleans(),
+    ),
     st.builds(ReleaseOwnership, manager=st.just("akeso"), restore=st.booleans()),
 )
 _snapshots = st.builds(
@@ -161,6 +172,45 @@ healings = st.builds(
     finished_at=st.none() | _moments,
     outcome=st.none() | st.sampled_from(Outcome),
     taken_back=st.none() | st.just("by alice: a mistake"),
+)
+_amounts = st.builds(Amount, _small.map(float), _small.map(float))
+_rooms = st.builds(
+    Capacity,
+    bounds=st.none()
+    | st.lists(
+        st.builds(
+            Bound,
+            name=st.just("bounds"),
+            per_pod=st.booleans(),
+            memory=st.none() | _small.map(float),
+            ratio=st.none() | _small.map(float),
+        ),
+        max_size=2,
+    ).map(tuple),
+    quotas=st.none()
+    | st.lists(
+        st.builds(
+            Quota,
+            name=st.just("quota"),
+            resource=st.sampled_from(["limits.memory", "requests.memory", "pods", "services"]),
+            hard=_small.map(float),
+            used=_small.map(float),
+        ),
+        max_size=2,
+    ).map(tuple),
+    nodes=st.none()
+    | st.lists(
+        st.builds(
+            Node,
+            name=st.sampled_from(["node-1", "node-2"]),
+            allocatable=_amounts,
+            requested=_amounts,
+            pods=_small,
+            closed=st.none() | st.sampled_from(["cordoned", "not ready"]),
+            tainted=st.booleans(),
+        ),
+        max_size=2,
+    ).map(tuple),
 )
 _controls = st.builds(
     Control,
@@ -202,4 +252,5 @@ def cases(draw: st.DrawFn) -> Case:
         action=draw(st.none() | actions),
         healer=draw(st.sampled_from(["", "RestartPods"])),
         failures_per_day=draw(_small),
+        capacity=draw(st.none() | _rooms),
     )

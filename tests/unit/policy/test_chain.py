@@ -37,6 +37,7 @@ EVERY_GUARD = [
     "min-available",
     "recreate",
     "single-replica",
+    "capacity",
     "conflict",
     "mode",
 ]

@@ -13,6 +13,7 @@ from akeso.clients.kubernetes.trim import (
     BudgetRecord,
     PodRecord,
     RevisionRecord,
+    asks,
     owner,
     template,
 )
@@ -42,6 +43,7 @@ class Surroundings:
     autoscalers: Mapping[tuple[str, str, str], str] = field(
         default_factory=lambda: dict[tuple[str, str, str], str]()
     )
+    resizes: bool | None = None  # whether this cluster resizes pods in place
 
     @classmethod
     def of(
@@ -50,6 +52,7 @@ class Surroundings:
         revisions: Iterable[RevisionRecord],
         budgets: Iterable[tuple[str, BudgetRecord]],
         autoscalers: Iterable[tuple[str, AutoscalerRecord]],
+        resizes: bool | None = None,
     ) -> Surroundings:
         """Budgets and autoscalers come with their namespace."""
         by_owner: defaultdict[str, list[Pod]] = defaultdict(list)
@@ -65,7 +68,7 @@ class Surroundings:
             (namespace, a.kind, a.target): f"HorizontalPodAutoscaler/{a.name}"
             for namespace, a in autoscalers
         }
-        return cls(by_owner, kept, wishes, scaled)
+        return cls(by_owner, kept, wishes, scaled, resizes)
 
 
 def workload(kind: Kind, raw: Json, with_template: bool = False) -> WorkloadRecord:
@@ -90,6 +93,7 @@ def workload(kind: Kind, raw: Json, with_template: bool = False) -> WorkloadReco
         update_revision=text(status, "updateRevision"),
         controller=f"{by['kind']}/{by['name']}" if by else None,
         managers=spec_managers(meta),
+        asks=asks(part(spec, "template", "spec")),
         template=template(spec["template"]) if with_template else None,
     )
     labels = part(spec, "template", "metadata", "labels")
@@ -120,6 +124,7 @@ def assemble(record: WorkloadRecord, around: Surroundings, live: bool = False) -
         pods=tuple(p for keeper in keepers for p in around.pods.get(keeper, ())),
         budgets=_budgets(record, around),
         autoscaler=around.autoscalers.get((ref.namespace, ref.kind, ref.name)),
+        resizes=around.resizes,
         live=live,
     )
 

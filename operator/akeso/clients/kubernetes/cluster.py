@@ -3,19 +3,21 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Generator, Iterable
-from contextlib import contextmanager
+from collections.abc import Callable, Collection, Generator, Iterable
+from contextlib import contextmanager, suppress
 
 from akeso.clients.kubernetes import assembly, paths, trim
 from akeso.clients.kubernetes.assembly import Surroundings
 from akeso.clients.kubernetes.connection import ApiServer
 from akeso.clients.kubernetes.informers import Informers
-from akeso.clients.kubernetes.raw import Json, part, text
+from akeso.clients.kubernetes.raw import Json, part, parts, text
+from akeso.clients.kubernetes.room import room_around
 from akeso.clients.kubernetes.trim import AutoscalerRecord, RevisionRecord
 from akeso.clients.kubernetes.writes import Writes
 from akeso.domain.action import Action
+from akeso.domain.capacity import Capacity
 from akeso.domain.workload import Kind, Snapshot, WorkloadRef
-from akeso.errors import GoneError, PermanentError
+from akeso.errors import AkesoError, GoneError, PermanentError
 from akeso.protocols import Clock
 
 # Stands for an autoscaler where HPAs may not be read: whoever cannot know leaves replicas alone.
@@ -41,6 +43,8 @@ class KubernetesCluster:
         self._writes = Writes(api, manager, fence)
 
     async def run(self) -> None:
+        with suppress(AkesoError):  # a live read asks again
+            await self._resizes()
         await self.informers.run()
 
     @property
@@ -63,11 +67,12 @@ class KubernetesCluster:
         with _understood(ref):
             record = assembly.workload(ref.kind, raw, with_template=True)
         selected = {"labelSelector": str(record.selector)}
-        pods, revisions, budgets, autoscalers = await asyncio.gather(
+        pods, revisions, budgets, autoscalers, resizes = await asyncio.gather(
             self._api.list_all(paths.collection(paths.CORE, "pods", ref.namespace), selected),
             self._revisions(ref, selected),
             self._optional(paths.POLICY, "poddisruptionbudgets", ref.namespace),
             self._optional(paths.AUTOSCALING, "horizontalpodautoscalers", ref.namespace),
+            self._resizes(),
         )
         with _understood(ref):
             around = Surroundings.of(
@@ -75,8 +80,12 @@ class KubernetesCluster:
                 revisions,
                 ((ref.namespace, trim.budget(b)) for b in budgets or ()),
                 ((ref.namespace, a) for a in _autoscalers(ref, autoscalers)),
+                resizes,
             )
             return assembly.assemble(record, around, live=True)
+
+    async def capacity(self, seen: Snapshot, nodes: Collection[str] | None = None) -> Capacity:
+        return await room_around(self._api, seen.ref.namespace, nodes)
 
     async def perform(self, action: Action, seen: Snapshot) -> None:
         await self._writes.perform(action, seen)
@@ -90,6 +99,14 @@ class KubernetesCluster:
         with _understood(ref):
             kept = [keep(raw, True) for raw in found]
         return [r for r in kept if r is not None and r.owner == ref.uid]
+
+    async def _resizes(self) -> bool:
+        """Whether pods have the resize sub-resource; asked until they have, for upgrades happen."""
+        if not self.informers.resizes:
+            found = await self._api.get(f"/{paths.CORE}")
+            names = {text(r, "name") for r in parts(found, "resources")}
+            self.informers.resizes = "pods/resize" in names
+        return self.informers.resizes
 
     async def _optional(self, group: str, plural: str, namespace: str) -> list[Json] | None:
         """None where the kind may not be read or is not there."""

@@ -25,7 +25,10 @@ class Informers:
     """Read-only view of the cluster, kept by watches.
 
     A kind that may not be read is left out: its workloads are not shown, the others are.
+    `resizes` is whether this cluster resizes pods in place, once somebody has asked it.
     """
+
+    resizes: bool | None = None
 
     def __init__(self, api: ApiServer, clock: Clock, namespace: str | None = None) -> None:
         apps = partial(paths.collection, paths.APPS, namespace=namespace)
@@ -88,6 +91,7 @@ class Informers:
             [*self.replica_sets.items().values(), *self.controller_revisions.items().values()],
             ((namespace, b) for (namespace, _), b in self.budgets.items().items()),
             ((namespace, a) for (namespace, _), a in self.autoscalers.items().items()),
+            self.resizes,
         )
         for kind, reflector in self.workloads.items():
             if reflector.synced.is_set() and self._keeper(kind).synced.is_set():

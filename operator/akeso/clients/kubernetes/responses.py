@@ -24,6 +24,7 @@ from akeso.errors import (
 
 JSON_PATCH = "application/json-patch+json"
 MERGE_PATCH = "application/merge-patch+json"
+STRATEGIC_MERGE_PATCH = "application/strategic-merge-patch+json"
 
 # A failed JSON patch `test` carries no detail of its own: this sentence and no causes.
 # https://github.com/kubernetes/apimachinery/blob/v0.36.4/pkg/api/errors/errors.go

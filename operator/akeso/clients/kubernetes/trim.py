@@ -15,7 +15,15 @@ from kubernetes.utils import quantity
 
 from akeso.clients.kubernetes.raw import Json, part, parts, text, whole
 from akeso.clients.kubernetes.selectors import Selector
-from akeso.domain.workload import Container, DisruptionBudget, Pod, PodRef, Revision
+from akeso.domain.workload import (
+    Ask,
+    Container,
+    DisruptionBudget,
+    Pod,
+    PodRef,
+    Resizing,
+    Revision,
+)
 
 HASH_LABEL = "pod-template-hash"
 REVISION_LABEL = "controller-revision-hash"
@@ -86,8 +94,29 @@ def pod(raw: Json) -> PodRecord | None:
             deleting="deletionTimestamp" in meta,
             node=sys.intern(node) if node else None,
             containers=_containers(spec, status),
+            qos=sys.intern(text(status, "qosClass")),
+            windows=text(part(spec, "os"), "name") == "windows"
+            or part(spec, "nodeSelector").get("kubernetes.io/os") == "windows",
+            **_resizing(status),
         ),
     )
+
+
+def _resizing(status: Json) -> dict[str, Any]:
+    """How far the kubelet is with a resize; nothing where none is under way.
+
+    https://kubernetes.io/docs/tasks/configure-pod-container/resize-container-resources/
+    """
+    held = {c.get("type"): c for c in parts(status, "conditions") if c.get("status") == "True"}
+    pending = held.get("PodResizePending")
+    if pending is not None:
+        never = text(pending, "reason") == Resizing.INFEASIBLE
+        how = Resizing.INFEASIBLE if never else Resizing.DEFERRED
+        return {"resizing": how, "resize_message": text(pending, "message")}
+    running = held.get("PodResizeInProgress")
+    if running is not None:
+        return {"resizing": Resizing.IN_PROGRESS, "resize_message": text(running, "message")}
+    return {}
 
 
 def _pod_revision(labels: Mapping[str, str], by: Json) -> str:
@@ -109,9 +138,10 @@ def _containers(spec: Json, status: Json) -> tuple[Container, ...]:
     }
     found = [_container(c, part(states, c["name"])) for c in parts(spec, "containers")]
     for raw in parts(spec, "initContainers"):
-        made = _container(raw, part(states, raw["name"]))
+        sidecar = raw.get("restartPolicy") == "Always"
+        made = _container(raw, part(states, raw["name"]), sidecar)
         troubled = not made.ready and (made.restarts > 0 or made.last_exit_code)
-        if raw.get("restartPolicy") == "Always" or troubled or _stuck(made.waiting_reason):
+        if sidecar or troubled or _stuck(made.waiting_reason):
             found.append(made)
     return tuple(found)
 
@@ -120,7 +150,7 @@ def _stuck(waiting: str | None) -> bool:
     return waiting is not None and waiting not in ("PodInitializing", "ContainerCreating")
 
 
-def _container(raw: Json, status: Json) -> Container:
+def _container(raw: Json, status: Json, sidecar: bool = False) -> Container:
     state = part(status, "state")
     ended = part(state, "terminated") or part(status, "lastState", "terminated")
     waiting, reason = text(part(state, "waiting"), "reason"), text(ended, "reason")
@@ -129,6 +159,13 @@ def _container(raw: Json, status: Json) -> Container:
         ready=bool(status.get("ready")),
         restarts=whole(status, "restartCount"),
         memory_limit=_memory_limit(raw, status),
+        memory_wanted=_memory(raw, "limits"),
+        memory_request=_memory(raw, "requests"),
+        resize_restarts=any(
+            p.get("resourceName") == "memory" and p.get("restartPolicy") == "RestartContainer"
+            for p in parts(raw, "resizePolicy")
+        ),
+        sidecar=sidecar,
         waiting_reason=sys.intern(waiting) if waiting else None,
         last_exit_reason=sys.intern(reason) if reason else None,
         last_exit_code=ended.get("exitCode"),
@@ -145,6 +182,35 @@ def _memory_limit(raw: Json, status: Json) -> float | None:
         if limit is not None:
             return number(limit)
     return None
+
+
+def _memory(raw: Json, what: str) -> float | None:
+    """The `limits` or `requests` of a spec, in bytes."""
+    said = part(raw, "resources", what).get("memory")
+    return None if said is None else number(said)
+
+
+def asks(spec: Json) -> tuple[Ask, ...]:
+    """What the containers of a pod spec ask for; a request left out is as large as the limit."""
+    found = [_ask(c) for c in parts(spec, "containers")]
+    found += [_ask(c, c.get("restartPolicy") != "Always") for c in parts(spec, "initContainers")]
+    return tuple(found)
+
+
+def _ask(raw: Json, init: bool = False) -> Ask:
+    limits, requests = part(raw, "resources", "limits"), part(raw, "resources", "requests")
+    cpu, memory = (None if (said := limits.get(k)) is None else number(said) for k in _COUNTED)
+    return Ask(
+        container=sys.intern(raw["name"]),
+        cpu=number(requests["cpu"]) if "cpu" in requests else cpu or 0.0,
+        memory=number(requests["memory"]) if "memory" in requests else memory or 0.0,
+        cpu_limit=cpu,
+        memory_limit=memory,
+        init=init,
+    )
+
+
+_COUNTED = ("cpu", "memory")
 
 
 def _patience(raw: Json, key: str) -> float:

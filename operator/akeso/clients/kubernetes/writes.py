@@ -8,8 +8,17 @@ from typing import Any
 from akeso.clients.kubernetes import ownership, paths
 from akeso.clients.kubernetes.connection import ApiServer
 from akeso.clients.kubernetes.raw import Json, parts
-from akeso.clients.kubernetes.responses import JSON_PATCH
-from akeso.domain.action import Action, DeletePod, EvictPod, ReleaseOwnership, Scale, SetTemplate
+from akeso.clients.kubernetes.responses import JSON_PATCH, STRATEGIC_MERGE_PATCH
+from akeso.domain.action import (
+    Action,
+    DeletePod,
+    EvictPod,
+    ReleaseOwnership,
+    Resize,
+    Scale,
+    SetTemplate,
+)
+from akeso.domain.words import quantity_of
 from akeso.domain.workload import Kind, Pod, PodRef, Snapshot
 from akeso.errors import GoneError, PermanentError, StaleError
 
@@ -38,6 +47,8 @@ class Writes:
                 await self._set_template(action, seen)
             case ReleaseOwnership():
                 await self._release(action, seen)
+            case Resize():
+                await self._resize(action, seen)
 
     async def _evict(self, pod: PodRef, seen: Snapshot) -> None:
         _seen(pod, seen)
@@ -78,6 +89,28 @@ class Writes:
         if target.template is None:
             raise PermanentError(f"{seen.ref}: revision {target.name} was not read live.")
         await self._patch(seen, [_operation("replace", "/spec/template", target.template)])
+
+    async def _resize(self, action: Resize, seen: Snapshot) -> None:
+        """A strategic merge, so that the other containers stay as they are.
+
+        A Guaranteed pod's request goes with its limit: a resize may not change the QoS class.
+        """
+        pod = _seen(action.pod, seen)
+        container = pod.container(action.container)
+        if container is None:
+            raise PermanentError(f"Pod {action.pod.name} has no container {action.container}.")
+        memory = {"memory": quantity_of(action.to)}
+        resources: Json = {"limits": memory}
+        if pod.qos == "Guaranteed":
+            resources["requests"] = memory
+        group = "initContainers" if container.sidecar else "containers"
+        body: Json = {
+            "metadata": {"uid": pod.ref.uid, "resourceVersion": pod.resource_version},
+            "spec": {group: [{"name": action.container, "resources": resources}]},
+        }
+        self._still_leading(seen)
+        path = f"{paths.pod(seen.ref.namespace, pod.ref.name)}/resize"
+        await self._api.patch(path, body, self._query, STRATEGIC_MERGE_PATCH)
 
     async def _release(self, action: ReleaseOwnership, seen: Snapshot) -> None:
         """Field ownership is not in a Snapshot: it is read now, and written on that version."""

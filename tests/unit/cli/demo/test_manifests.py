@@ -94,6 +94,7 @@ def test_the_rights_hold_no_wildcard_and_no_write_that_no_healer_makes():
     assert writes == {
         ("create", "pods/eviction"),
         ("delete", "pods"),
+        ("patch", "pods/resize"),
         ("patch", "deployments/scale"),
         ("patch", "statefulsets/scale"),
         ("patch", "deployments"),

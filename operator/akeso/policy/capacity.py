@@ -1,0 +1,254 @@
+"""The guard that asks for room before more is asked for: limits, quotas and nodes.
+
+A limit that no node can honour only moves the failure to the neighbours.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+
+from akeso.domain.action import Action, Plan, Resize, Scale
+from akeso.domain.capacity import Amount, Bound, Capacity, Node, limited, requested
+from akeso.domain.verdict import Verdict, allow, deny
+from akeso.domain.words import bytes_of, quantity_of
+from akeso.domain.workload import Pod, Snapshot
+from akeso.policy.case import Case
+from akeso.policy.moment import LOOK_AGAIN_SECONDS
+from akeso.policy.wording import many
+
+GUARD = "capacity"
+
+
+def takes_more(plan: Plan | None, action: Action | None = None) -> tuple[Resize | Scale, ...]:
+    """What of a plan, or of the one write about to happen, asks the cluster for more than before.
+
+    A surge is not among it: it is taken back within minutes, and where it finds no room the pod
+    it stands in for stays.
+    """
+    if plan is None:
+        return ()
+    wanted = plan.actions if action is None else (action,)
+    return tuple(
+        a
+        for a in wanted
+        if isinstance(a, Resize | Scale)
+        and a.to > a.from_
+        and not a.restore
+        and not (isinstance(a, Scale) and _surge(plan, a))
+    )
+
+
+def nodes_of(plan: Plan | None, seen: Snapshot) -> frozenset[str] | None:
+    """The nodes whose room decides about a plan; None: any of the cluster's may."""
+    more = takes_more(plan)
+    if any(isinstance(a, Scale) for a in more):
+        return None
+    pods = (seen.pod(a.pod.uid) for a in more if isinstance(a, Resize))
+    return frozenset(p.node for p in pods if p is not None and p.node is not None)
+
+
+def capacity(case: Case) -> Verdict:
+    """Whether what the plan, or the write about to happen, asks for is there."""
+    more = takes_more(case.plan, case.action)
+    if not more:
+        return allow(GUARD, "No more of anything is asked for by this.")
+    room = case.capacity
+    if room is None and not case.seen.live:
+        return allow(GUARD, "The room for this is looked up right before the write.")
+    if room is None:
+        return _unknown(case, "limits, quotas and nodes")
+    missing = tuple(_unread(room, more))
+    if missing:
+        return _unknown(case, ", ".join(missing))
+    return next(_too_much(case.seen, more, room), None) or allow(
+        GUARD, f"There is room for this: {'; '.join(_room(case.seen, more, room))}."
+    )
+
+
+def _surge(plan: Plan, more: Scale) -> bool:
+    back = (a for a in plan.actions if isinstance(a, Scale) and a.restore)
+    return more.surge_for is not None or any(a.to <= more.from_ for a in back)
+
+
+def _unread(room: Capacity, more: tuple[Resize | Scale, ...]) -> Iterator[str]:
+    if room.bounds is None and any(isinstance(a, Resize) for a in more):
+        yield "limitranges"
+    if room.quotas is None:
+        yield "resourcequotas"
+    if room.nodes is None:
+        yield "nodes or the pods on them"
+
+
+def _unknown(case: Case, what: str) -> Verdict:
+    why = case.capacity.unreadable if case.capacity else ()
+    return deny(
+        GUARD,
+        "CapacityUnknown",
+        f"It can't be told whether there is room for more of {case.seen.ref}: {what} could not be "
+        f"read{f' ({why[0]})' if why else ''}; give Akeso the right to list them.",
+        LOOK_AGAIN_SECONDS,
+    )
+
+
+def _too_much(
+    seen: Snapshot, more: tuple[Resize | Scale, ...], room: Capacity
+) -> Iterator[Verdict]:
+    """What says no, the user's own limits first."""
+    resizes = [a for a in more if isinstance(a, Resize)]
+    for resize in resizes:
+        for bound in room.bounds or ():
+            said = _beyond(seen, resize, bound)
+            if said is not None:
+                yield deny(GUARD, "LimitRange", said)
+    yield from _beyond_quota(seen, more, room)
+    yield from _beyond_nodes(seen, resizes, room)
+    for scale in more:
+        if isinstance(scale, Scale):
+            yield from _beyond_cluster(seen, scale, room)
+
+
+def _beyond(seen: Snapshot, resize: Resize, bound: Bound) -> str | None:
+    pod = seen.pod(resize.pod.uid)
+    if pod is None:
+        return None
+    wanted = float(resize.to)
+    what = f"container {resize.container} of pod {resize.pod.name}"
+    if bound.per_pod:
+        wanted += sum(c.memory_wanted or 0.0 for c in pod.containers if c.name != resize.container)
+        what = f"pod {resize.pod.name}"
+    if bound.memory is not None and wanted > bound.memory:
+        return (
+            f"{what} would have a memory limit of {bytes_of(wanted)}, but LimitRange {bound.name} "
+            f"allows {bytes_of(bound.memory)}; raise its max.memory or lower the rung's ceiling."
+        )
+    found = pod.container(resize.container)
+    request = found.memory_request if found else None
+    if pod.qos == "Guaranteed" or bound.ratio is None or not request or bound.per_pod:
+        return None
+    if resize.to <= bound.ratio * request:
+        return None
+    return (
+        f"{what} would have a memory limit of {bytes_of(resize.to)} over a request of "
+        f"{bytes_of(request)}, but LimitRange {bound.name} allows {bound.ratio:g} times the "
+        "request; raise the request or its maxLimitRequestRatio."
+    )
+
+
+def _beyond_quota(
+    seen: Snapshot, more: tuple[Resize | Scale, ...], room: Capacity
+) -> Iterator[Verdict]:
+    added = _added(seen, more)
+    for quota in room.quotas or ():
+        extra = added.get(quota.resource, 0.0)
+        if extra > 0 and quota.used + extra > quota.hard:
+            yield deny(
+                GUARD,
+                "QuotaExceeded",
+                f"{seen.ref} would take {_said(quota.resource, extra)} more of {quota.resource}, "
+                f"but ResourceQuota {quota.name} has {_said(quota.resource, quota.used)} of "
+                f"{_said(quota.resource, quota.hard)} in use; raise the quota or free some of it.",
+                LOOK_AGAIN_SECONDS,
+            )
+
+
+def _added(seen: Snapshot, more: tuple[Resize | Scale, ...]) -> Mapping[str, float]:
+    """What is added, by the names quotas have for it.
+
+    https://kubernetes.io/docs/concepts/policy/resource-quotas/
+    """
+    pods = sum(a.to - a.from_ for a in more if isinstance(a, Scale))
+    each, most = requested(seen.asks), limited(seen.asks)
+    resizes = [a for a in more if isinstance(a, Resize)]
+    limit = float(sum(a.to - a.from_ for a in resizes))
+    request = float(sum(_reserved(seen, a) for a in resizes))
+    memory, cpu = pods * each.memory + request, pods * each.cpu
+    return {
+        "limits.memory": pods * most.memory + limit,
+        "limits.cpu": pods * most.cpu,
+        "requests.memory": memory,
+        "memory": memory,
+        "requests.cpu": cpu,
+        "cpu": cpu,
+        "pods": float(pods),
+        "count/pods": float(pods),
+    }
+
+
+def _reserved(seen: Snapshot, resize: Resize) -> float:
+    """What a resize adds to the pod's request: only a Guaranteed pod's follows its limit."""
+    pod = seen.pod(resize.pod.uid)
+    return resize.to - resize.from_ if pod is not None and pod.qos == "Guaranteed" else 0.0
+
+
+def _beyond_nodes(seen: Snapshot, resizes: list[Resize], room: Capacity) -> Iterator[Verdict]:
+    for name, extra in _by_node(seen, resizes).items():
+        node = room.node(name)
+        if node is None:
+            said = f"node {name} is not there (any more)"
+        elif node.closed is not None and node.closed != "cordoned":
+            said = f"node {name} is not well ({node.closed})"
+        elif extra > node.left.memory:
+            said = (
+                f"{bytes_of(extra)} more are wanted on node {name}, of whose "
+                f"{bytes_of(node.allocatable.memory)} only {bytes_of(max(0.0, node.left.memory))} "
+                "are not reserved"
+            )
+        else:
+            continue
+        yield deny(
+            GUARD,
+            "NoRoomOnNode",
+            f"{seen.ref}: {said}; free memory there, or have the pod run on a larger node.",
+            LOOK_AGAIN_SECONDS,
+        )
+
+
+def _by_node(seen: Snapshot, resizes: list[Resize]) -> dict[str, float]:
+    extra: dict[str, float] = {}
+    for resize in resizes:
+        pod = seen.pod(resize.pod.uid)
+        if pod is not None and pod.node is not None:
+            extra[pod.node] = extra.get(pod.node, 0.0) + resize.to - resize.from_
+    return extra
+
+
+def _beyond_cluster(seen: Snapshot, scale: Scale, room: Capacity) -> Iterator[Verdict]:
+    wanted, each = scale.to - scale.from_, requested(seen.asks)
+    found = sum(n.fits(each) for n in _candidates(seen.present, room.nodes or ()))
+    if found >= wanted:
+        return
+    yield deny(
+        GUARD,
+        "NoRoomInCluster",
+        f"{many(wanted, 'more pod')} of {seen.ref} would ask for {_asked(each)} each, and the "
+        f"nodes have room for {found}; add a node or lower the requests.",
+        LOOK_AGAIN_SECONDS,
+    )
+
+
+def _candidates(pods: tuple[Pod, ...], nodes: tuple[Node, ...]) -> Iterator[Node]:
+    """Nodes that take more pods of this workload; it tolerates the taints of where it runs."""
+    homes = {p.node for p in pods}
+    return (n for n in nodes if n.closed is None and (not n.tainted or n.name in homes))
+
+
+def _room(seen: Snapshot, more: tuple[Resize | Scale, ...], room: Capacity) -> Iterator[str]:
+    for name, extra in _by_node(seen, [a for a in more if isinstance(a, Resize)]).items():
+        node = room.node(name)
+        left = node.left.memory if node else 0.0
+        yield f"{bytes_of(extra)} on node {name}, which has {bytes_of(left)} not reserved"
+    for scale in more:
+        if isinstance(scale, Scale):
+            each = requested(seen.asks)
+            found = sum(n.fits(each) for n in _candidates(seen.present, room.nodes or ()))
+            yield f"{many(scale.to - scale.from_, 'pod')}, the nodes take {found}"
+
+
+def _asked(each: Amount) -> str:
+    parts = [f"{each.cpu:g} CPU"] if each.cpu else []
+    parts += [bytes_of(each.memory)] if each.memory else []
+    return " and ".join(parts) or "nothing but a place"
+
+
+def _said(resource: str, value: float) -> str:
+    return quantity_of(value) if resource.endswith("memory") else f"{value:g}"

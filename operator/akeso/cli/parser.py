@@ -40,6 +40,7 @@ COMMANDS = (
     Command("status", "how Akeso is, what it watches, heals and refuses", "status"),
     Command("history", "what was found and done lately, and how it ended", "history"),
     Command("explain", "why Akeso does, or does not, act on one workload", "explain"),
+    Command("report", "one healing as a page or picture to send to anybody", "report"),
     Command("pause", "stop healing everywhere, or that of one policy", "pause"),
     Command("resume", "end a pause", "resume"),
     Command("demo", "watch Akeso heal real failures in a lab cluster", "demo.command"),

@@ -6,7 +6,7 @@ at Akeso's own resources must not wait for it.
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Mapping
 from contextlib import asynccontextmanager
 from datetime import datetime
 from typing import TYPE_CHECKING
@@ -26,6 +26,7 @@ from akeso.settings import Settings
 
 if TYPE_CHECKING:
     from akeso.engine.explain import Explanation
+    from akeso.report.model import Report
 
 
 class View:
@@ -53,6 +54,26 @@ class View:
         return await explain_workload(
             self._api, self._settings, self.records, (kind, namespace, name)
         )
+
+    async def report(
+        self,
+        namespace: str,
+        name: str,
+        own_interval: bool = False,
+        compared: Mapping[str, str] | None = None,
+    ) -> Report:
+        """One Healing with what was measured around it; `latest` is the one opened last.
+
+        `own_interval`: the operator says how often it gets samples. `compared` are workloads to
+        show beside it, each with a remark.
+        """
+        from akeso.wiring.reporting import report_healing
+
+        control, settings = self.records.control(), self._settings
+        interval = control.status.scrape_interval_seconds if control else None
+        if own_interval and interval:
+            settings = settings.model_copy(update={"scrape_interval_seconds": float(interval)})
+        return await report_healing(self.records, settings, namespace, name, compared or {})
 
     async def set_paused(self, reason: str | None, until: datetime | None) -> HealingControl:
         """The kill switch; None lets go. Creates the HealingControl where there is none."""

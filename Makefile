@@ -36,7 +36,7 @@ lock: setup ## resolve the dependencies anew into requirements.lock
 .PHONY: demo
 demo: setup ## the story on a real node, under 6 minutes once the parts are built
 	@$(LAB) up --name demo --tier node
-	@code=0; PYTHONPATH=lab $(PY) -m akeso demo --lab demo $(ARGS) || code=$$?; \
+	@code=0; PYTHONPATH=lab $(PY) -m akeso demo --lab demo --reports dist/demo $(ARGS) || code=$$?; \
 	  $(LAB) down --name demo; exit $$code
 
 .PHONY: lab-up lab-down lab-status

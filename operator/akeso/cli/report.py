@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from akeso.cli.flags import CONNECTION, OWN_NAMESPACE, add_settings, given, settings_of
 from akeso.cli.kubeconfig import current_namespace
 from akeso.cli.parser import Options
-from akeso.errors import PermanentError
+from akeso.cli.writing import write
 
 if TYPE_CHECKING:
     from akeso.report.model import Report
@@ -41,6 +41,9 @@ _MEASURING = (
     "error_ratio_query",
     "error_ratio",
 )
+
+
+_OTHER_FILE = "Give another file with --html or --png, or - for standard output."
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
@@ -74,9 +77,9 @@ def run(options: Options) -> int:
     if file == "-":
         sys.stdout.buffer.write(drawn)
         sys.stdout.buffer.flush()
-        return 0
-    write(Path(file), drawn)
-    print(file)
+    else:
+        write(Path(file), drawn, _OTHER_FILE)
+        print(file)
     for note in told.notes:
         print(note, file=sys.stderr)
     return 0
@@ -100,21 +103,3 @@ def _picture(told: Report) -> bytes:
     from akeso.report.figure import picture
 
     return picture(told)
-
-
-def write(file: Path, content: bytes) -> None:
-    """The whole file or nothing of it; PermanentError names the file and why."""
-    unfinished = file.with_name(f".{file.name}.unfinished")
-    try:
-        try:
-            unfinished.write_bytes(content)
-            unfinished.replace(file)
-        except OSError:
-            unfinished.unlink(missing_ok=True)
-            raise
-    except OSError as error:
-        why = error.strerror or str(error)
-        raise PermanentError(
-            f"{file} can't be written: {why}. Give another file with --html or --png, or - for"
-            " standard output."
-        ) from error

@@ -12,10 +12,9 @@ import warnings
 from collections.abc import Generator
 from contextlib import contextmanager
 from dataclasses import replace
-from datetime import UTC
 from html import escape
 from io import BytesIO, StringIO
-from typing import Any
+from typing import Any, cast
 
 import matplotlib as mpl
 from matplotlib.backends.backend_agg import FigureCanvasAgg
@@ -44,9 +43,9 @@ def svg(report: Report, panel: Panel, index: int = 0) -> str:
     above, below = room_above(report, panel, size), room_below(panel, size)
     height = above + size.height + below
     with _drawing({"svg.hashsalt": f"{report.uid}/{index}"}):
-        figure = Figure(figsize=(WIDTH / 72, height / 72), facecolor="none")
+        figure: Any = Figure(figsize=(WIDTH / 72, height / 72), facecolor="none")
         place = (LEFT / WIDTH, below / height, size.width / WIDTH, size.height / height)
-        axes: Any = figure.add_axes(place)
+        axes = figure.add_axes(place)
         draw(axes, report, panel, size)
         add_legend(axes, panel, size)
         out = StringIO()
@@ -59,12 +58,12 @@ def picture(report: Report) -> bytes:
     panel = next((p for p in report.panels if p.series), report.panels[0])
     wide, high = 72 * PICTURE[0], 72 * PICTURE[1]
     with _drawing({}):
-        figure = Figure(figsize=PICTURE, dpi=100, facecolor=light("paper"))
+        figure: Any = Figure(figsize=PICTURE, dpi=100, facecolor=light("paper"))
         top = _head(figure, report) * high
         size = Size(letters=11.0, line=2.6, width=0.895 * wide, height=0.0)
         bottom = 0.075 * high + room_below(panel, size)
         size = replace(size, height=top - room_above(report, panel, size) - bottom)
-        axes: Any = figure.add_axes((0.075, bottom / high, 0.895, size.height / high))
+        axes = figure.add_axes((0.075, bottom / high, 0.895, size.height / high))
         draw(axes, report, panel, size)
         add_legend(axes, panel, size)
         _foot(figure, report)
@@ -75,7 +74,7 @@ def picture(report: Report) -> bytes:
 
 @contextmanager
 def _drawing(more: dict[str, Any]) -> Generator[None]:
-    with mpl.rc_context({**_STYLE, **more}), warnings.catch_warnings():
+    with cast(Any, mpl).rc_context({**_STYLE, **more}), warnings.catch_warnings():
         # A label may be in a script that the font lacks: a box is drawn, which is no fault.
         warnings.filterwarnings("ignore", message="Glyph .* missing")
         yield
@@ -88,7 +87,8 @@ def _head(figure: Any, report: Report) -> float:
         0.033, 0.945, report.badge, color=light("paper"), size=13, weight="bold", va="center",
         bbox={"boxstyle": "round,pad=0.42", "facecolor": colour, "edgecolor": "none"},
     )  # fmt: skip
-    box = badge.get_window_extent(FigureCanvasAgg(figure).get_renderer())
+    canvas: Any = FigureCanvasAgg(figure)
+    box = badge.get_window_extent(canvas.get_renderer())
     inset = (box.x1 + 26) / figure.bbox.width
     where = f"{report.kind} {report.namespace}/{report.target}   ·   policy {report.policy}"
     figure.text(

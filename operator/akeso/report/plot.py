@@ -18,6 +18,7 @@ from akeso.report.model import Outlook, Panel, Report, Role, Series, Unit
 from akeso.report.palette import OF_MOOD, OF_ROLE, light
 from akeso.report.words import amount, clock, plain
 
+EMPTY = "no measured series: shown is what the Healing itself records"
 DAY = 86_400.0  # matplotlib counts days
 # A pause of so many steps is a gap: nothing was measured there.
 GAP_STEPS = 2.5
@@ -63,8 +64,8 @@ def draw(axes: Any, report: Report, panel: Panel, size: Size) -> None:
     low, high = _reach(report, panel)
     scale, unit = _scale(panel)
     axes.set_xlim(low / DAY, high / DAY)
-    top = _ceiling(panel) / scale
-    axes.set_ylim(-0.015 * top, top)  # a line at zero is to be seen
+    bottom, top = (end / scale for end in _extent(panel))
+    axes.set_ylim(bottom - 0.015 * (top - bottom), top)  # a line at zero is to be seen
     _frame(axes, report, panel, size, unit)
     if panel.threshold is not None and (panel.series or panel.seen is not None):
         _threshold(axes, panel, size, scale)
@@ -87,10 +88,10 @@ def draw(axes: Any, report: Report, panel: Panel, size: Size) -> None:
             [at / DAY], [value / scale], "o", ms=3.2 * size.line, mew=0.8 * size.line, zorder=6,
             mfc=light("paper"), mec=light("hope"),
         )  # fmt: skip
-    if not panel.series and panel.seen is None:
+    if not panel.series:
         axes.text(
-            0.5, 0.5, "nothing measured to show", transform=axes.transAxes, ha="center",
-            color=light("muted"), size=1.1 * size.letters,
+            0.5, 0.4 if panel.seen is None else 0.08, EMPTY, transform=axes.transAxes,
+            ha="center", color=light("muted"), size=1.1 * size.letters,
         )  # fmt: skip
     _marks(axes, marks_of(report, panel, size), size)
 
@@ -129,7 +130,8 @@ def _frame(axes: Any, report: Report, panel: Panel, size: Size, unit: str) -> No
 
 def _ticks(low: float, high: float) -> tuple[list[float], str]:
     """Round moments about a seventh of the axis apart, and how they are written."""
-    step = next((s for s in _TICKS if high - low <= 7.5 * s), _TICKS[-1])
+    weeks = math.ceil((high - low) / 7.5 / _TICKS[-1]) * _TICKS[-1]
+    step = next((s for s in _TICKS if high - low <= 7.5 * s), weeks)
     first = math.ceil(low / step)
     ticks = [n * step for n in range(first, math.floor(high / step) + 1)]
     if step < 60:
@@ -150,6 +152,7 @@ def _threshold(axes: Any, panel: Panel, size: Size, scale: float) -> None:
         f"{panel.threshold_label} {amount(value, panel.unit)}", (0.0, value / scale),
         xycoords=("axes fraction", "data"), xytext=(4, 4), textcoords="offset points",
         color=light("limit"), size=size.letters, zorder=7,
+        bbox={"boxstyle": "square,pad=0.05", "fc": light("paper"), "ec": "none", "alpha": 0.8},
     )  # fmt: skip
 
 
@@ -204,21 +207,27 @@ def _ends(outlook: Outlook) -> Iterator[float]:
         yield outlook.early
     if outlook.middle is not None:
         yield outlook.middle
-        if outlook.late is not None and outlook.late - outlook.at <= 2 * (outlook.middle - outlook.at):
+        if outlook.late is not None and outlook.late - outlook.at <= 2 * (
+            outlook.middle - outlook.at
+        ):
             yield outlook.late
 
 
-def _ceiling(panel: Panel) -> float:
-    values = [v for s in (*panel.series, *panel.limits) for _, v in s.points]
+def _extent(panel: Panel) -> tuple[float, float]:
+    """From the lowest value, or 0, to the highest, or 0, and room for the words above it."""
+    values = [0.0, *(v for s in (*panel.series, *panel.limits) for _, v in s.points)]
     values += [panel.threshold or 0.0, panel.seen[1] if panel.seen is not None else 0.0]
-    return 1.13 * max(values) or 1.0
+    low, high = min(values), max(values)
+    if low == high:
+        return 0.0, 1.0
+    return low - (0.05 * (high - low) if low < 0 else 0.0), high + 0.13 * (high - low)
 
 
 def _scale(panel: Panel) -> tuple[float, str]:
     """What a value is divided by, and the unit it then has."""
     if panel.unit is not Unit.BYTES:
         return 1.0, ""
-    top = _ceiling(panel)
+    top = max(map(abs, _extent(panel)))
     for power, unit in ((30, " GiB"), (20, " MiB"), (10, " KiB")):
         if top >= 2.0 * 2**power:
             return float(2**power), unit

@@ -23,6 +23,9 @@ async def report_healing(
     records: Records, settings: Settings, namespace: str, name: str, compared: Mapping[str, str]
 ) -> Report:
     """PermanentError lists candidates; `compared`: see `akeso.report.measure.Subject`."""
+    for broken in records.broken():
+        if (broken.kind, broken.namespace, broken.name) == ("Healing", namespace, name):
+            raise PermanentError(broken.error)
     healing = _pick(records.healings(), namespace, name)
     subject = Subject(healing, signal_of(healing, records.policies()), settings, compared)
     now = SystemClock().now()

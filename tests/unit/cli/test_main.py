@@ -35,6 +35,27 @@ def test_help_and_version_load_nothing_heavy():
         assert done.stderr.strip() == "[]"
 
 
+def test_only_drawing_loads_what_draws():
+    """100 MB and a second, which the operator and the other commands must not pay."""
+    code = (
+        "import sys\nfrom importlib import import_module\n"
+        "from akeso.cli.parser import COMMANDS, parser_of\n"
+        "for c in COMMANDS: parser_of(c.name)\n"
+        "import akeso.wiring.operator, akeso.wiring.explanation, akeso.wiring.reporting\n"
+        "print([m for m in ('matplotlib', 'jinja2') if m in sys.modules])\n"
+        "import akeso.report.page\n"
+        "print([m for m in ('matplotlib', 'matplotlib.pyplot', 'jinja2') if m in sys.modules])"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code],
+        env={"PYTHONPATH": ":".join(sys.path)},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert done.stdout.split("\n")[:2] == ["[]", "['matplotlib', 'jinja2']"]
+
+
 def test_help_names_every_command(capsys: pytest.CaptureFixture[str]):
     with pytest.raises(SystemExit) as ended:
         main(["--help"])

@@ -12,6 +12,8 @@ CHECKOUT = "checkout"
 HEALTHY = "healthy"
 POLICY = "demo"
 
+MATCHERS = 'job="kubelet-resource"'  # of the two endpoints that have memory
+
 GOOD, BAD, NEXT = "v1", "v2", "v3"
 BAD_ERROR_RATIO = "0.8"
 

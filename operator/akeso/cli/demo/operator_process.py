@@ -92,7 +92,7 @@ def command(lab: Lab, kubeconfig: Path) -> list[str]:
         "watch_namespace": names.NAMESPACE,
         "kubeconfig": str(kubeconfig),
         "prometheus_url": lab.prometheus or "",
-        "metric_matchers": 'job="kubelet-resource"',
+        "metric_matchers": names.MATCHERS,
         "scrape_interval_seconds": str(lab.scrape_interval_seconds),
         **names.OPERATOR_SETTINGS,
     }

@@ -32,7 +32,7 @@ METRICS_EVERY = 3  # looks; Prometheus scrapes every 5 s
 LIMIT = 64 * 2**20  # bytes, as in examples/demo
 _OURS = "apis/akeso.dev/v1alpha1"
 _PODS = f'namespace="{names.NAMESPACE}",container="app"'
-USED = f'container_memory_working_set_bytes{{job="kubelet-resource",{_PODS}}}'
+USED = f"container_memory_working_set_bytes{{{names.MATCHERS},{_PODS}}}"
 PACE = f"deriv({USED}[30s])"
 COUNTED = f'load_requests_total{{namespace="{names.NAMESPACE}"}}'
 

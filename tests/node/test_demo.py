@@ -92,7 +92,7 @@ def _wait_for_no_operator(lab: Lab) -> None:
         time.sleep(0.1)
 
 
-def test_the_demo_proves_every_claim_also_after_one_that_was_killed(lab: Lab):
+def test_the_demo_proves_every_claim_also_after_one_that_was_killed(lab: Lab, tmp_path: Path):
     killed = _demo(lab, "-o", "json")
     _read_until(killed, "opening:")
     assert _operators(lab)
@@ -102,7 +102,7 @@ def test_the_demo_proves_every_claim_also_after_one_that_was_killed(lab: Lab):
     assert _namespaces(lab), "a killed run can't clear up"
 
     began = time.monotonic()
-    demo = _demo(lab, "-o", "json")
+    demo = _demo(lab, "-o", "json", "--reports", str(tmp_path / "reports"))
     out, story = demo.communicate()
 
     assert demo.returncode == 0, f"{story}\n{out}"
@@ -114,6 +114,20 @@ def test_the_demo_proves_every_claim_also_after_one_that_was_killed(lab: Lab):
     assert _namespaces(lab) == set()
     assert _operators(lab) == []
     assert "Traceback" not in story
+    _reports_are_there(tmp_path / "reports", {h["name"] for h in summary["healings"]})
+
+
+def _reports_are_there(folder: Path, healings: set[str]) -> None:
+    """A page with a measured plot and a picture of every Healing, and a page that leads there."""
+    assert {f.stem for f in folder.glob("*.png")} == healings
+    assert {f.name for f in folder.glob("*.html")} == {f"{h}.html" for h in healings} | {
+        "index.html"
+    }
+    for name in healings:
+        assert f'href="{name}.html"' in (folder / "index.html").read_text()
+        text = (folder / f"{name}.html").read_text()
+        assert "no measured series" not in text
+        assert (names.TWIN in text) == text.count(f"Memory working set of {names.LEAKY}.") > 0
 
 
 def test_ctrl_c_ends_the_demo_and_clears_up(lab: Lab):

@@ -154,14 +154,14 @@ def test_the_operators_own_interval_is_taken_unless_one_is_given(_cluster: list[
     [
         (
             ["web-memory-2", "-n", "shop"],
-            "There is no Healing web-memory-2 in namespace shop; the latest there: web-memory-1,"
-            " old.",
+            "There is no Healing web-memory-2 in namespace shop; the latest there:"
+            + " web-memory-1, old.",
         ),
         (["odd", "-n", "shop"], "Healing shop/odd can't be read: spec"),
         (
             ["latest", "-n", "empty"],
-            "There is no Healing in namespace empty; see where there are: kubectl get"
-            " healings.akeso.dev -A",
+            "There is no Healing in namespace empty; see where there are:"
+            + " kubectl get healings.akeso.dev -A",
         ),
     ],
 )
@@ -173,9 +173,7 @@ def test_one_that_is_not_there_is_one_sentence_and_no_file(
     assert os.listdir() == []
 
 
-@pytest.mark.parametrize(
-    "words", [["-o", "-"], ["-o", "yaml"], ["--html", "a", "--png", "b"]]
-)
+@pytest.mark.parametrize("words", [["-o", "-"], ["-o", "yaml"], ["--html", "a", "--png", "b"]])
 def test_wrong_options_are_exit_code_2(words: list[str], capsys: pytest.CaptureFixture[str]):
     with pytest.raises(SystemExit) as ended:
         main(["report", "latest", *words])

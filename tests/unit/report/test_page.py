@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import re
 import struct
-import xml.etree.ElementTree as ElementTree
 from datetime import timedelta
 from html.parser import HTMLParser
+from xml.etree import ElementTree
 
 import pytest
 

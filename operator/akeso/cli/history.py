@@ -101,7 +101,15 @@ def render(console: Console, found: History, target: str | None = None) -> None:
     section(
         console,
         "Healings",
-        ("OPENED", "TARGET", "SIGNAL", "HEALER", "VERDICT", "WHAT WAS DONE, AND HOW IT ENDED"),
+        (
+            "OPENED",
+            "HEALING",
+            "TARGET",
+            "SIGNAL",
+            "HEALER",
+            "VERDICT",
+            "WHAT WAS DONE, AND HOW IT ENDED",
+        ),
         [row(p, found.at) for p in found.healings],
     )
     for line in _tail(found, target):
@@ -121,6 +129,7 @@ def row(past: Past, now: datetime) -> Row:
         took = f", took {words.span((past.completed_at - past.opened_at).total_seconds())}"
     return (
         f"{words.ago(past.opened_at, now)}{took}",
+        past.healing,
         rows.target(past),
         past.signal,
         healers or "none",

@@ -12,6 +12,7 @@ _EXAMPLES = """\
 examples:
   akeso status                        how Akeso is, what it watches, heals and refuses
   akeso explain deployment/shop       why Akeso does, or does not, act on one workload
+  akeso heal deployment/shop --wait   ask for a healing, and see how it goes
   akeso pause --reason stocktaking    stop every write to every workload, now
   akeso demo --lab demo               see it heal a real cluster (`make demo` starts one)
 
@@ -41,6 +42,8 @@ COMMANDS = (
     Command("history", "what was found and done lately, and how it ended", "history"),
     Command("explain", "why Akeso does, or does not, act on one workload", "explain"),
     Command("report", "one healing as a page or picture to send to anybody", "report"),
+    Command("heal", "ask the operator to heal a workload", "heal"),
+    Command("undo", "ask the operator to take a healing back", "undo"),
     Command("pause", "stop healing everywhere, or that of one policy", "pause"),
     Command("resume", "end a pause", "resume"),
     Command("demo", "watch Akeso heal real failures in a lab cluster", "demo.command"),

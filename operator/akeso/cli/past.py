@@ -98,7 +98,7 @@ def history(
         namespace=asked.namespace,
         total=len(fitting),
         on_record=len(healings),
-        healings=tuple(_past(h) for h in (fitting[: asked.limit] if asked.limit else fitting)),
+        healings=tuple(past_of(h) for h in (fitting[: asked.limit] if asked.limit else fitting)),
         unreadable=tuple(
             b.error
             for b in broken
@@ -117,7 +117,8 @@ def _verdict(healing: Healing) -> str | None:
     return verdict.value if verdict else None
 
 
-def _past(healing: Healing) -> Past:
+def past_of(healing: Healing) -> Past:
+    """One Healing as it is told."""
     spec, status = healing.spec, healing.status
     return Past(
         namespace=healing.metadata.namespace,

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import Any, Generic, TypeVar
 
 from akeso.api import control as control_api
 from akeso.api.control import HealingControl
-from akeso.api.healing import Healing
+from akeso.api.healing import Healing, Undo
 from akeso.api.meta import API_VERSION, Resource
 from akeso.api.policy import HealingPolicy
 from akeso.clients.kubernetes.connection import ApiServer
@@ -82,16 +82,17 @@ class KubernetesRecords:
             shelf.kind.PLURAL: shelf for shelf in (self._policies, self._healings, self._controls)
         }
 
-    async def load(self) -> None:
-        """Lists everything once, side by side; the watch tells what comes after."""
-        lists = (self._api.list_all(self._where(plural)) for plural in self._shelves)
+    async def load(self, plurals: Collection[str] | None = None) -> None:
+        """Lists everything, or only these, once and side by side; the watch tells what follows."""
+        wanted = tuple(self._shelves) if plurals is None else tuple(plurals)
+        lists = (self._api.list_all(self._where(plural)) for plural in wanted)
         # Every list is waited for: none may be left running on a connection that is closed.
         found = await asyncio.gather(*lists, return_exceptions=True)
-        for shelf, listed in zip(self._shelves.values(), found, strict=True):
+        for plural, listed in zip(wanted, found, strict=True):
             if isinstance(listed, BaseException):
                 raise listed
             for raw in listed:
-                shelf.put(raw)
+                self._shelves[plural].put(raw)
 
     def seen(self, plural: str, event: str | None, raw: Json) -> None:
         """One event of the watch (`type` as the API server names it; None for the listing)."""
@@ -153,6 +154,11 @@ class KubernetesRecords:
         except StaleError:
             log.info("The HealingControl was created by somebody else.")
 
+    async def healing(self, namespace: str, name: str) -> Healing:
+        """Read now. GoneError when there is none."""
+        raw = await self._api.get(self._path(Healing.PLURAL, namespace, name))
+        return self._keep(Healing, raw)
+
     async def create(self, healing: Healing) -> Healing:
         meta = healing.metadata
         try:
@@ -181,6 +187,17 @@ class KubernetesRecords:
             content_type=JSON_PATCH,
         )
         return self._keep(type(item), raw)
+
+    async def ask_undo(self, healing: Healing, undo: Undo) -> Healing:
+        """Sets `spec.undo` of this very Healing, whatever its status has become; the CRD's rules
+        refuse a second one."""
+        meta = healing.metadata
+        patch: list[Json] = [
+            {"op": "test", "path": "/metadata/uid", "value": meta.uid},
+            {"op": "add", "path": "/spec/undo", "value": undo.model_dump(by_alias=True)},
+        ]
+        path = self._path(Healing.PLURAL, meta.namespace, meta.name)
+        return self._keep(Healing, await self._api.patch(path, patch, content_type=JSON_PATCH))
 
     async def prune(self, healing: Healing) -> None:
         meta = healing.metadata

@@ -145,7 +145,8 @@ class Healer:
         return self._judge.next_step(subject.question(seen, healing))
 
     def _request_ends(self, healing: Healing) -> datetime:
-        asked = healing.spec.evidence.sampled_at
+        # The API server's clock where there is one: that of whoever asked may be wrong.
+        asked = healing.metadata.creation_timestamp or healing.spec.evidence.sampled_at
         return asked + timedelta(seconds=self._settings.request_seconds)
 
     async def _worse(self, healing: Healing, subject: Subject) -> tuple[Subject, Snapshot] | None:

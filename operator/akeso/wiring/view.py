@@ -1,4 +1,4 @@
-"""A look at the cluster without acting, for the command line.
+"""A look at the cluster, and what a person may ask for, for the command line.
 
 What only `explain` needs (informers, healers, predictors) is imported when it is asked for: a look
 at Akeso's own resources must not wait for it.
@@ -12,6 +12,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING
 
 from akeso.api.control import HealingControl
+from akeso.api.healing import Healing
 from akeso.api.policy import HealingPolicy
 from akeso.api.scalars import format_time
 from akeso.clients.kubernetes.connection import ApiServer, connect
@@ -26,11 +27,12 @@ from akeso.settings import Settings
 
 if TYPE_CHECKING:
     from akeso.engine.explain import Explanation
+    from akeso.engine.request import Wish
     from akeso.report.model import Report
 
 
 class View:
-    """A look at the cluster without acting: for the command line."""
+    """The cluster as the command line sees it. It asks, and never touches a workload itself."""
 
     def __init__(self, api: ApiServer, settings: Settings, records: KubernetesRecords) -> None:
         self.records: Records = records
@@ -74,6 +76,18 @@ class View:
         if own_interval and interval:
             settings = settings.model_copy(update={"scrape_interval_seconds": float(interval)})
         return await report_healing(self.records, settings, namespace, name, compared or {})
+
+    async def ask(self, kind: Kind | None, namespace: str, name: str, wish: Wish) -> Healing:
+        """Asks the operator to heal a workload. PermanentError lists candidates."""
+        from akeso.wiring.asking import ask
+
+        return await ask(self._api, self._own, (kind, namespace, name), wish)
+
+    async def take_back(self, namespace: str, name: str, reason: str) -> Healing:
+        """Asks the operator to undo a Healing. PermanentError lists candidates."""
+        from akeso.wiring.asking import take_back
+
+        return await take_back(self._api, self._own, namespace, name, reason)
 
     async def set_paused(self, reason: str | None, until: datetime | None) -> HealingControl:
         """The kill switch; None lets go. Creates the HealingControl where there is none."""

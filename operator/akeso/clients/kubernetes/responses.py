@@ -32,7 +32,7 @@ _PATCH_NOT_APPLICABLE = "the server rejected our request due to an error in our 
 
 # https://github.com/kubernetes/apiserver/blob/v0.36.4/pkg/endpoints/handlers/responsewriters/errors.go
 _RBAC = re.compile(
-    r'cannot (?P<verb>\S+) resource "(?P<resource>[^"]+)" in API group "(?P<group>[^"]*)"'
+    r'(?:User "(?P<user>[^"]+)" )?cannot (?P<verb>\S+) resource "(?P<resource>[^"]+)" in API group "(?P<group>[^"]*)"'
     r'(?: in the namespace "(?P<namespace>[^"]+)")?'
 )
 _ADMISSION = re.compile(
@@ -95,11 +95,13 @@ def _forbidden(request: Request, message: str) -> AkesoError:
     if missing is None:
         return BlockedError(f"{request}: {message}")
     where = missing["namespace"]
+    who = missing["user"] or "Akeso"
     place = f'in namespace "{where}"' if where else "in the whole cluster"
+    kind = "Role or ClusterRole" if where else "ClusterRole"
     return PermanentError(
-        f'Akeso may not {missing["verb"]} {missing["resource"]} (API group "{missing["group"]}") '
-        f"{place}. Grant it: add the verb to Akeso's {'Role or ' if where else ''}ClusterRole "
-        f"and bind it to Akeso's service account. The API server said: {message}"
+        f'{who} may not {missing["verb"]} {missing["resource"]} (API group "{missing["group"]}") '
+        f"{place}. Grant it: a {kind} with this verb, bound to {who} (all that the operator needs: "
+        f"examples/rbac.yaml). The API server said: {message}"
     )
 
 

@@ -82,7 +82,14 @@ def test_a_status_means(
 
 def test_a_missing_right_names_verb_resource_namespace_and_remedy() -> None:
     said = str(refusal(GET, 403, json.dumps(FORBIDDEN).encode(), {}))
-    for word in ("patch", "deployments", '"apps"', '"shop"', "ClusterRole", "service account"):
+    for word in (
+        "patch",
+        "deployments",
+        '"apps"',
+        '"shop"',
+        "ClusterRole",
+        "system:serviceaccount:akeso:akeso may not",
+    ):
         assert word in said
 
 

@@ -11,22 +11,26 @@ from akeso.protocols import HealerContext
 # Well above usual rollout times, well below the time to the next outage of something else; a
 # setting of the operator (rollout_blame_seconds).
 BLAME_SECONDS = 1_800.0
+# Signals that say since when, but not what from: the time decides whether a rollout is to blame.
+TIMED = (Signal.QUERY, Signal.ALERT)
 
 
 class Rollback:
     """Puts the pod template of the last revision that was seen healthy back.
 
-    Watches: rollouts that fail, and queries that cross their threshold soon after a rollout.
+    Watches: rollouts that fail, and queries that cross their threshold, or alerts that begin,
+        soon after a rollout.
     Acts when: the newest revision was never seen healthy, an earlier one was and still exists,
-        and the problem began with the rollout: RolloutFailing says so itself; for a query it
-        began after the revision was made and no later than the blame window (30 minutes).
+        and the problem began with the rollout: RolloutFailing says so itself; for a query or an
+        alert it began after the revision was made and no later than the blame window (30 minutes).
     Does: sets the earlier pod template; deletes the broken pods of an ordered StatefulSet, whose
         controller waits for them for ever; gives the ownership of the template back.
     Blast radius: the pods of the failing revision, at the pace of the workload's own strategy.
     Undo: none. Rolling forward to a revision known to be bad is not an undo; one rollback per
         problem, then a person.
     Known false alarms: a dependency that fails within the blame window after a good but not yet
-        proven release; the rollback then changes nothing and a person is asked.
+        proven release; the rollback then changes nothing and a person is asked. An alert begins
+        only when its "for" is over: a problem a little older than the release blames it.
     """
 
     name = "Rollback"
@@ -76,7 +80,7 @@ class Rollback:
     ) -> Verdict | None:
         """Why the newest revision is not to blame; a database outage rolls nothing back."""
         current = seen.revision(seen.update_revision)
-        if finding.about not in (Signal.ROLLOUT_FAILING, Signal.QUERY):
+        if finding.about not in (Signal.ROLLOUT_FAILING, *TIMED):
             return deny(
                 self.name,
                 "NotARolloutProblem",
@@ -96,7 +100,7 @@ class Rollback:
                 f"Revision {current.name} of {seen.ref} worked before, so it is not the cause; "
                 "look at what it depends on.",
             )
-        if finding.about is Signal.QUERY:
+        if finding.about in TIMED:
             return self._not_soon_after(finding, seen, current)
         return None
 

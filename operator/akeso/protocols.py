@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import NamedTuple, Protocol
 
 from akeso.domain.action import Action, Effect, Plan
+from akeso.domain.alert import Alert, Silence
 from akeso.domain.capacity import Capacity
 from akeso.domain.finding import Decision, Finding
 from akeso.domain.forecast import Forecast, Sample, SeriesKey
@@ -124,6 +125,18 @@ class MetricSource(Protocol):
         self, query: str, start: float, end: float, step: float
     ) -> Sequence[Sequence[Reading]]:
         """One range query: per series its readings, oldest first."""
+        ...
+
+
+class AlertSource(Protocol):
+    """Alertmanager: what fires, and what people want left in peace."""
+
+    async def alerts(self) -> Sequence[Alert]:
+        """Every alert that fires, suppressed ones too, one request."""
+        ...
+
+    async def silences(self) -> Sequence[Silence]:
+        """Every silence that holds now, one request."""
         ...
 
 

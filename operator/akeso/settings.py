@@ -40,6 +40,20 @@ class Settings(BaseSettings):
     prometheus_timeout_seconds: Seconds = Field(
         default=10.0, description="A query that takes longer counts as Prometheus being down."
     )
+    alertmanager_url: str | None = Field(
+        default=None,
+        description="Base URL of Alertmanager; unset: no signal can be an alert, and silences are "
+        "not looked at. Set, but not answering: nothing is healed.",
+    )
+    alertmanager_timeout_seconds: Seconds = Field(
+        default=10.0, description="An answer that takes longer counts as Alertmanager being down."
+    )
+    alertmanager_watchdog: str | None = Field(
+        default=None,
+        description="Name of an alert that always fires, such as Watchdog in kube-prometheus. "
+        "While it does not, alerts that are missing prove nothing and signals by alert have no "
+        "data. Unset: an empty Alertmanager means that all is well.",
+    )
     scrape_interval_seconds: Seconds = Field(
         default=15.0,
         description="How often the metrics source takes samples. Three missed samples are stale.",

@@ -74,6 +74,7 @@ class World:
     proxy: FaultProxy
     operator: Operator
     prometheus: FaultProxy | None = None
+    alertmanager: FaultProxy | None = None
     tired: set[str] = field(default_factory=set[str])  # names of pods
 
     # -- what people do --------------------------------------------------------------------
@@ -325,7 +326,9 @@ def brief(healing: Json) -> Json:
 
 
 @asynccontextmanager
-async def world(stage: Stage, *, prometheus_faults: bool = False) -> AsyncIterator[World]:
+async def world(
+    stage: Stage, *, prometheus_faults: bool = False, alertmanager: bool = False
+) -> AsyncIterator[World]:
     """A new world, and its end: process, proxies, series and namespaces."""
     name = f"w-{uuid.uuid4().hex[:10]}"
     own = f"{name}-akeso"
@@ -351,9 +354,13 @@ async def world(stage: Stage, *, prometheus_faults: bool = False) -> AsyncIterat
             "AKESO_KUBECONFIG": str(proxy.kubeconfig(stage.folder / f"{name}.kubeconfig")),
             "AKESO_PROMETHEUS_URL": url,
         }
+        alerting = None
+        if alertmanager:
+            alerting = await stack.enter_async_context(FaultProxy(str(stage.lab.alertmanager)))
+            environment["AKESO_ALERTMANAGER_URL"] = alerting.url
         operator = Operator(environment, stage.folder / f"{name}.log")
         stack.push_async_callback(operator.stop)
-        here = World(stage, name, own, api, proxy, operator, faults)
+        here = World(stage, name, own, api, proxy, operator, faults, alerting)
         measuring = asyncio.create_task(_measure(here))
         stack.push_async_callback(_cancelled, measuring)
         yield here

@@ -25,6 +25,7 @@ THRESHOLD = {"value": "0.05"}
 QUERY = {"name": "s", "query": "up", "threshold": THRESHOLD, "podLabel": "pod"}
 MEMORY = {"name": "s", "builtin": "MemoryExhaustion"}
 ROLLOUT = {"name": "s", "builtin": "RolloutFailing"}
+ALERT = {"name": "s", "alert": {"matchLabels": {"alertname": "Slow"}}}
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -102,6 +103,14 @@ def replace_status(lab: Lab, namespace: str, found: Resource) -> None:
 
 REFUSED = [
     (policy({"name": "s"}), "a signal needs a source: set builtin"),
+    (policy({**ALERT, **QUERY}), "an alert is a signal of its own: remove builtin and query"),
+    (policy({**ALERT, **MEMORY}), "an alert is a signal of its own: remove builtin and query"),
+    (policy({**ALERT, "workloadLabel": "a", "podLabel": "b"}), "keep workloadLabel or podLabel"),
+    (
+        policy({**ALERT, "ladder": [{"healer": "RestartPods", "timeoutSeconds": 300}]}),
+        "a rung ends before the alert was away for quietSeconds",
+    ),
+    (policy({**ALERT, "threshold": THRESHOLD}), "threshold is what a query is compared with"),
     (policy({**QUERY, **MEMORY}), "MemoryExhaustion brings its own query: remove query"),
     (policy({"name": "s", "query": "up", "podLabel": "pod"}), "a query needs threshold and"),
     (policy({"name": "s", "query": "up", "threshold": THRESHOLD}), "a query needs threshold and"),
@@ -112,8 +121,8 @@ REFUSED = [
     (policy({**QUERY, "forecast": {}}), "only MemoryExhaustion is forecast: remove forecast"),
     (policy({**ROLLOUT, "forecast": {}}), "only MemoryExhaustion is forecast: remove forecast"),
     (policy({**MEMORY, "threshold": THRESHOLD}), "threshold is what a query is compared with"),
-    (policy({**MEMORY, "podLabel": "pod"}), "are labels of a query's result: add query"),
-    (policy({**ROLLOUT, "workloadLabel": "w"}), "are labels of a query's result: add query"),
+    (policy({**MEMORY, "podLabel": "pod"}), "a query's result or of an alert: add query or alert"),
+    (policy({**ROLLOUT, "workloadLabel": "w"}), "a query's result or of an alert: add query or"),
     (
         policy({**MEMORY, "ladder": [{"healer": "RestartPods"}] * 2}),
         "a healer stands in a ladder once",
@@ -132,6 +141,9 @@ ADMITTED = [
     policy(QUERY),
     policy({"name": "s", "query": "up", "threshold": THRESHOLD, "workloadLabel": "deployment"}),
     policy({**QUERY, "ladder": []}),
+    policy(ALERT),
+    policy({**ALERT, "workloadLabel": "app"}),
+    policy({**ALERT, "podLabel": "instance", "ladder": [{"healer": "RestartPods"}]}),
     policy({**QUERY, "ladder": [{"healer": "RestartPods"}, {"healer": "Rollback"}]}),
     selecting(operator="In", values=["web"]),
     selecting(operator="NotIn", values=["web"]),
@@ -153,6 +165,13 @@ def test_a_combination_that_makes_no_sense_is_refused_with_the_remedy(lab, names
 @pytest.mark.parametrize("raw", ADMITTED)
 def test_a_combination_that_makes_sense_is_admitted(lab, namespace, raw):
     tried(lab, namespace, raw)
+
+
+@pytest.mark.parametrize("name", ["observe", "heal", "alerts", "demo/policy"])
+def test_an_example_is_admitted_and_read(lab, namespace, name):
+    raw = yaml.safe_load((CRDS.parent / "examples" / f"{name}.yaml").read_text())
+    raw["metadata"].pop("namespace", None)
+    assert HealingPolicy.parse(tried(lab, namespace, raw)).spec.signals
 
 
 # Rules about a Healing's spec, with tests of their own below.

@@ -119,6 +119,18 @@ class Threshold(Model):
         return value < self.value
 
 
+class AlertSelector(Model):
+    """Which alerts are meant, and for how long one must be away to be gone."""
+
+    match_labels: Annotated[
+        dict[str, Annotated[str, Field(max_length=1024)]], Field(min_length=1, max_length=32)
+    ]
+    quiet_seconds: Annotated[int, Field(ge=0, le=3600)] = 300
+
+    def matches(self, labels: Mapping[str, str]) -> bool:
+        return all(labels.get(name, "") == value for name, value in self.match_labels.items())
+
+
 class Rung(Model):
     """One routine of a ladder, and how long it may take in all."""
 
@@ -127,12 +139,13 @@ class Rung(Model):
 
 
 # What is tried when the ladder is left out: the least invasive routine that can help. A query
-# says nothing about the cause, so nothing is tried and a person is told.
+# or an alert says nothing about the cause, so nothing is tried and a person is told.
 DEFAULT_LADDERS: Mapping[About, tuple[Rung, ...]] = MappingProxyType(
     {
         About.MEMORY_EXHAUSTION: (Rung(healer="RestartPods"),),
         About.ROLLOUT_FAILING: (Rung(healer="Rollback"),),
         About.QUERY: (),
+        About.ALERT: (),
     }
 )
 
@@ -143,6 +156,7 @@ class Signal(Model):
     name: DnsLabel
     builtin: Builtin | None = None
     query: Annotated[str, Field(min_length=1, max_length=4096)] | None = None
+    alert: AlertSelector | None = None
     workload_label: PrometheusLabel | None = None
     pod_label: PrometheusLabel | None = None
     forecast: Forecast | None = None
@@ -151,7 +165,14 @@ class Signal(Model):
 
     @property
     def about(self) -> About:
-        return About.QUERY if self.builtin is None else About(self.builtin.value)
+        if self.builtin is not None:
+            return About(self.builtin.value)
+        return About.QUERY if self.alert is None else About.ALERT
+
+    @property
+    def alert_key(self) -> tuple[tuple[str, str], ...]:
+        """What makes two signals by alert the same; empty for any other signal."""
+        return tuple(sorted(self.alert.match_labels.items())) if self.alert else ()
 
     @property
     def foresight(self) -> Forecast | None:

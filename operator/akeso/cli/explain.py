@@ -40,7 +40,8 @@ examples:
   akeso explain shop -o json
 
 It looks with your own credentials and from where you are: give the operator's Prometheus with
---prometheus-url (a port-forward will do). The scrape interval is taken from the HealingControl.
+--prometheus-url (a port-forward will do), and its Alertmanager with --alertmanager-url; without it
+silences are not looked at. The scrape interval is taken from the HealingControl.
 """
 
 

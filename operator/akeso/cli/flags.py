@@ -22,6 +22,9 @@ CONNECTION = ("kubeconfig",)
 JUDGING = (
     "prometheus_url",
     "prometheus_timeout_seconds",
+    "alertmanager_url",
+    "alertmanager_timeout_seconds",
+    "alertmanager_watchdog",
     "scrape_interval_seconds",
     "memory_metric",
     "metric_matchers",

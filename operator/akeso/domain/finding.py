@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 
@@ -9,11 +10,12 @@ from akeso.domain.workload import PodRef, WorkloadRef
 
 
 class Signal(StrEnum):
-    """What a finding is about; QUERY is any PromQL with a threshold."""
+    """What a finding is about; QUERY is any PromQL with a threshold, ALERT one that fires."""
 
     MEMORY_EXHAUSTION = "MemoryExhaustion"
     ROLLOUT_FAILING = "RolloutFailing"
     QUERY = "Query"
+    ALERT = "Alert"
 
 
 class Origin(StrEnum):
@@ -40,7 +42,11 @@ class Evidence:
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """One problem of one target under one signal of one policy."""
+    """One problem of one target under one signal of one policy.
+
+    `alerts` are the labels of the alerts it stands on. `suppressed`: Alertmanager tells nobody
+    about any of them; that opens no healing, but the problem is there.
+    """
 
     target: WorkloadRef
     policy: str
@@ -49,6 +55,8 @@ class Finding:
     origin: Origin
     evidence: Evidence
     pods: tuple[PodRef, ...] = ()
+    alerts: tuple[Mapping[str, str], ...] = ()
+    suppressed: bool = False
 
 
 class Outcome(StrEnum):

@@ -22,6 +22,7 @@ from akeso.domain.finding import Outcome
 from akeso.domain.verdict import Verdict, deny
 from akeso.domain.workload import Snapshot
 from akeso.engine import record
+from akeso.engine.alerts import read_silences
 from akeso.engine.intent import read_action, target_of
 from akeso.engine.judge import Circumstances, Judge, Question
 from akeso.engine.records import Records
@@ -31,14 +32,22 @@ from akeso.engine.words import bytes_of
 from akeso.errors import BlockedError, GoneError, PermanentError, StaleError
 from akeso.policy.capacity import nodes_of, takes_more
 from akeso.policy.chain import first_denial
-from akeso.protocols import Clock, Cluster
+from akeso.protocols import AlertSource, Clock, Cluster
 
 
 class Actor:
     """Carries an attempt's actions out. Resumes by looking at the world, never by memory."""
 
-    def __init__(self, cluster: Cluster, records: Records, judge: Judge, clock: Clock) -> None:
+    def __init__(
+        self,
+        cluster: Cluster,
+        records: Records,
+        judge: Judge,
+        clock: Clock,
+        alerts: AlertSource | None = None,
+    ) -> None:
         self._cluster = cluster
+        self._alerts = alerts
         self._records = records
         self._judge = judge
         self._clock = clock
@@ -62,7 +71,7 @@ class Actor:
         if action.waits_for(seen) is not None:
             return Progress(healing, False)
         await still_ours(self._records, healing)
-        around = await live(self._records, subject.around, self._clock.now())
+        around = await self.live(subject.around)
         question = replace(subject, around=around).question(seen, healing)
         plan = self._judge.plan_of(attempt, seen.ref)
         question = await with_room(self._cluster, question, (plan,), action)
@@ -70,6 +79,17 @@ class Actor:
         if first_denial(verdicts) is not None:
             return Progress(record.blocked(healing, verdicts, now), False)
         return await self._write(record.unblocked(healing, now), index, seen, verdicts, now)
+
+    async def live(self, around: Circumstances) -> Circumstances:
+        """Kill switch, policy and silences as they are now.
+
+        Where the cycle could not read the silences it has to end without: asking again for every
+        write would add up to minutes.
+        """
+        known = around.observation.silences
+        silences = known if known.error else await read_silences(self._alerts)
+        found = await live(self._records, around, self._clock.now())
+        return replace(found, silences=silences)
 
     async def _write(
         self,

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from akeso.api.policy import HealingPolicy, Signal
 from akeso.domain.finding import Signal as About
 from akeso.engine.observe import Observation, query_key
+from akeso.errors import PermanentError
 from akeso.protocols import Reading
 from akeso.settings import Settings
 
@@ -43,6 +44,12 @@ def _data_complaints(
     observation: Observation,
     settings: Settings,
 ) -> Iterator[Complaint]:
+    if signal.about is About.ALERT and observation.firing.error is not None:
+        error = observation.firing.error
+        unset = isinstance(error, PermanentError)
+        yield Complaint(
+            "NoAlertmanager" if unset else "AlertmanagerDown", f"{field}.alert: {error}"
+        )
     if signal.about is About.MEMORY_EXHAUSTION:
         yield from _memory_complaints(field, policy, observation, settings)
     key = query_key(signal, settings)

@@ -11,6 +11,7 @@ from akeso.domain.finding import Evidence, Finding, Origin
 from akeso.domain.finding import Signal as About
 from akeso.domain.forecast import Forecast, SeriesKey
 from akeso.domain.workload import Pod, PodRef, Snapshot
+from akeso.engine.alerts import find_alert
 from akeso.engine.breaches import Breach, Breaches
 from akeso.engine.observe import Observation, error_query
 from akeso.engine.rollouts import RolloutRules, failing_rollout
@@ -57,7 +58,7 @@ def detect(
         for signal in policy.spec.signals:
             for seen in observation.selection.targets.get(policy.metadata.uid, ()):
                 finding = _find(policy, signal, seen, observation, settings)
-                same = (seen.ref.uid, signal.query or signal.about)
+                same = (seen.ref.uid, signal.query or signal.alert_key or signal.about)
                 if finding is not None and same not in taken:
                     taken.add(same)
                     problem = Problem(finding, policy, signal, seen)
@@ -73,6 +74,8 @@ def _find(
     settings: Settings,
 ) -> Finding | None:
     about = signal.about
+    if about is About.ALERT:
+        return _alert(policy, signal, seen, observation)
     if about is About.MEMORY_EXHAUSTION:
         found = _memory(seen, observation)
     elif about is About.ROLLOUT_FAILING:
@@ -215,6 +218,26 @@ def _query(seen: Snapshot, signal: Signal, observation: Observation) -> _Found |
     )
     pods = tuple(dict.fromkeys(pod for hit in hits for pod in hit[2]))
     return Origin.THRESHOLD, evidence, pods
+
+
+def _alert(
+    policy: HealingPolicy, signal: Signal, seen: Snapshot, observation: Observation
+) -> Finding | None:
+    found = find_alert(seen, signal, observation.firing, observation.now)
+    if found is None:
+        return None
+    evidence, pods, alerts, suppressed = found
+    return Finding(
+        seen.ref,
+        policy.metadata.name,
+        signal.name,
+        signal.about,
+        Origin.EVENT,  # somebody else decided: there is no value, and no threshold of ours
+        evidence,
+        pods[:MAX_EVIDENCE_PODS],
+        alerts,
+        suppressed,
+    )
 
 
 def _earliest_first(hit: tuple[float, float, tuple[PodRef, ...]]) -> tuple[float, list[str]]:

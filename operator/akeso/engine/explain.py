@@ -10,6 +10,7 @@ from akeso.domain.finding import Evidence, Finding, Origin
 from akeso.domain.finding import Signal as About
 from akeso.domain.forecast import Forecast
 from akeso.domain.workload import PodRef, Snapshot
+from akeso.engine.alerts import find_alert
 from akeso.engine.detect import Problem, detect, forecasts_of, memory_sentence
 from akeso.engine.judge import Circumstances, Judge, Judgement, Question
 from akeso.engine.observe import Observation, query_key
@@ -98,6 +99,8 @@ def _facts(
             for forecast in forecasts_of(pod, seen.ref.namespace, observation.forecasts)
         )
         return tuple(found) or ("no memory samples of its pods",)
+    if signal.about is About.ALERT:
+        return (_alert_fact(signal, seen, observation),)
     ready = f"{seen.ready} of {seen.replicas} pods are ready, revision {seen.update_revision}"
     key = query_key(signal, settings)
     result = observation.queries.get(key) if key else None
@@ -106,3 +109,14 @@ def _facts(
     if result.error is not None:
         return (ready, f"the query failed: {result.error}")
     return (ready, f"the query returns {len(result.readings)} series")
+
+
+def _alert_fact(signal: Signal, seen: Snapshot, observation: Observation) -> str:
+    firing = observation.firing
+    if firing.error is not None:
+        return f"nothing is known of its alerts: {firing.error}"
+    found = find_alert(seen, signal, firing, observation.now)
+    if found is None:
+        return "no such alert fires for it"
+    evidence, _, _, suppressed = found
+    return f"{evidence.message}, silenced or inhibited" if suppressed else evidence.message

@@ -17,6 +17,8 @@ def measured(signal: Signal, seen: Snapshot, observation: Observation, settings:
     """Whether there is fresh data about this very target."""
     if signal.about is About.MEMORY_EXHAUSTION:
         return not any(unmeasured(seen.present, seen, observation, settings))
+    if signal.about is About.ALERT:
+        return observation.firing.error is None
     key = query_key(signal, settings)
     result = observation.queries.get(key) if key else None
     if signal.about is About.ROLLOUT_FAILING:

@@ -12,7 +12,7 @@ from akeso.domain.finding import Origin, Outcome
 from akeso.domain.forecast import SeriesKey
 from akeso.domain.workload import Snapshot
 from akeso.engine import begin, conclude, record
-from akeso.engine.act import Actor, TargetGone, live, look_at, with_room
+from akeso.engine.act import Actor, TargetGone, look_at, with_room
 from akeso.engine.detect import Problem
 from akeso.engine.freshness import measured
 from akeso.engine.intent import finished, new_healing, running
@@ -22,7 +22,7 @@ from akeso.engine.subject import Progress, Subject, predicted_failure
 from akeso.engine.tell import Told, block_told, decision
 from akeso.engine.verify import Check, Look, Trial, check, failure_event, killed
 from akeso.errors import AkesoError, StaleError
-from akeso.protocols import Clock, Cluster, Notifier, Predictor
+from akeso.protocols import AlertSource, Clock, Cluster, Notifier, Predictor
 from akeso.settings import Settings
 
 log = logging.getLogger(__name__)
@@ -43,11 +43,12 @@ class Healer:
         notifier: Notifier,
         clock: Clock,
         settings: Settings,
+        alerts: AlertSource | None = None,
     ) -> None:
         self._cluster = cluster
         self._records = records
         self._judge = judge
-        self._actor = Actor(cluster, records, judge, clock)
+        self._actor = Actor(cluster, records, judge, clock, alerts)
         self._predictor = predictor
         self._notifier = notifier
         self._clock = clock
@@ -123,7 +124,7 @@ class Healer:
             subject, seen = worse
         judgement = self._judgement(healing, subject, seen)
         if judgement.rung is not None and judgement.denial is None:
-            around = await live(self._records, subject.around, self._clock.now())
+            around = await self._actor.live(subject.around)
             subject = replace(subject, around=around)
             seen = await look_at(self._cluster, healing)
             question = subject.question(seen, healing)

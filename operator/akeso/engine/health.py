@@ -198,7 +198,7 @@ def control_status(
 def _own_aspects(
     observation: Observation, source: str, missing: Sequence[str]
 ) -> Iterator[_Aspect]:
-    error = observation.memory_error
+    error, silences = observation.memory_error, observation.silences.error
     off = list(missing)
     if source != MetricsSource.PROMETHEUS:
         off.append(
@@ -207,6 +207,8 @@ def _own_aspects(
         )
     if error is not None:
         off.append(f"the metrics source is down: {error}")
+    if silences is not None:
+        off.append(f"nothing is healed while silences can't be read: {silences}")
     yield (
         "Degraded",
         bool(off),

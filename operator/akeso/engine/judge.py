@@ -15,10 +15,11 @@ from akeso.domain.finding import Signal as About
 from akeso.domain.verdict import Verdict
 from akeso.domain.workload import Snapshot, WorkloadRef
 from akeso.engine import record
+from akeso.engine.alerts import standing_on
 from akeso.engine.intent import read_action
 from akeso.engine.observe import Observation, query_key
 from akeso.engine.selection import Selection
-from akeso.policy.case import Case, Control, Fleet, PastHealing, Rules
+from akeso.policy.case import Case, Control, Fleet, PastHealing, Rules, Silences
 from akeso.policy.chain import first_denial
 from akeso.policy.chain import judge as ask
 from akeso.policy.ladder import next_rung
@@ -60,6 +61,7 @@ class Circumstances:
     observation: Observation
     healings: Sequence[Healing]
     late: float = 0.0  # seconds from the observation to this judgement
+    silences: Silences | None = None  # as read for this judgement; None: as the cycle read them
 
 
 @dataclass(frozen=True, slots=True)
@@ -155,7 +157,7 @@ class Judge:
         observation, policy = around.observation, around.policy
         age = observation.source_age(signal.about, query_key(signal, self._settings))
         return Case(
-            finding=question.finding,
+            finding=standing_on(question.finding, signal),
             policy_uid=policy.metadata.uid,
             seen=seen,
             plan=plan,
@@ -169,6 +171,7 @@ class Judge:
             healer=healer,
             failures_per_day=self._settings.failures_per_day,
             capacity=question.capacity,
+            silences=around.silences or observation.silences,
         )
 
 

@@ -83,6 +83,8 @@ class Loop:
         for problem in problems.values():
             if (problem.seen.ref.uid, problem.signal.name) in being_healed:
                 continue
+            if problem.finding.suppressed:
+                continue
             try:
                 await self._healer.open(problem, self._around(problem.policy, observation))
             except AkesoError as error:
@@ -143,7 +145,7 @@ class Loop:
             len({s.ref.uid for ts in observation.selection.targets.values() for s in ts})
         )
         counts = Counter(p.finding.about.value for p in problems.values())
-        for about in ("MemoryExhaustion", "RolloutFailing", "Query"):
+        for about in ("MemoryExhaustion", "RolloutFailing", "Query", "Alert"):
             metrics.at_risk.labels(about).set(counts[about])
         metrics.open.set(sum(not finished(h) for h in self._records.healings()))
         if observation.newest_memory is not None:

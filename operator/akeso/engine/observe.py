@@ -12,12 +12,22 @@ from operator import attrgetter
 from akeso.api.policy import HealingPolicy, Signal, Threshold
 from akeso.domain.finding import Signal as About
 from akeso.domain.forecast import Forecast, Sample, SeriesKey
+from akeso.engine.alerts import NO_ALERTMANAGER, Firing, read_alerts, read_silences
 from akeso.engine.breaches import Breaches
 from akeso.engine.onsets import Onsets, labels_of
 from akeso.engine.selection import Selection, select
 from akeso.engine.series import Incarnation, containers_of, horizons_of
 from akeso.errors import AkesoError, PermanentError
-from akeso.protocols import Clock, Cluster, MetricSource, Predictor, Reading, Usage
+from akeso.policy.case import NO_SILENCES, Silences
+from akeso.protocols import (
+    AlertSource,
+    Clock,
+    Cluster,
+    MetricSource,
+    Predictor,
+    Reading,
+    Usage,
+)
 from akeso.settings import Settings
 
 log = logging.getLogger(__name__)
@@ -59,11 +69,15 @@ class Observation:
     cluster_age: float
     healthy: Mapping[str, tuple[str, ...]]  # per workload uid: revisions seen healthy
     containers: int = 0
+    firing: Firing = NO_ALERTMANAGER
+    silences: Silences = NO_SILENCES
 
     def source_age(self, about: About, key: QueryKey | None = None) -> float | None:
         """Age in seconds of the newest datum of a signal's own source; None: no data."""
         if about is About.MEMORY_EXHAUSTION:
             return None if self.newest_memory is None else self.now - self.newest_memory
+        if about is About.ALERT:
+            return None if self.firing.error else 0.0
         if about is About.QUERY and key is not None:
             result = self.queries.get(key)
             return None if result is None or result.error or not result.readings else 0.0
@@ -96,12 +110,14 @@ class Observer:
         predictor: Predictor,
         clock: Clock,
         settings: Settings,
+        alerts: AlertSource | None = None,
     ) -> None:
         self._cluster = cluster
         self._source = source
         self._predictor = predictor
         self._clock = clock
         self._settings = settings
+        self._alerts = alerts
         self._onsets: dict[QueryKey, Onsets] = {}
         self._newest: float | None = None
         self._filled: set[SeriesKey] = set()
@@ -113,6 +129,8 @@ class Observer:
         containers = containers_of(selection, policies)
         memory_error = await self._memory(containers, now)
         queries = await self._queries(policies, now)
+        firing = await read_alerts(self._alerts, policies, self._settings)
+        silences = await read_silences(self._alerts if policies else None)
         now = self._clock.now()
         horizons = horizons_of(selection, policies)
         forecasts = self._predictor.evaluate(
@@ -130,6 +148,8 @@ class Observer:
             cluster_age=self._cluster.age(now),
             healthy=_healthy(policies),
             containers=len(containers),
+            firing=firing,
+            silences=silences,
         )
 
     async def _memory(

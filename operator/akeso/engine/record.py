@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from datetime import datetime
 
 from akeso.api.conditions import set_condition
@@ -26,6 +26,9 @@ VERDICT_TEXT = {
     Outcome.ERROR: "it could not be carried out",
     Outcome.CLEARED: "the problem went away before anything was done",
 }
+
+# Reasons whose sentences change only when people change what they say; others may hold measures.
+BY_PEOPLE = frozenset({"Silenced"})
 
 
 def _short(changes: dict[str, object]) -> dict[str, object]:
@@ -61,18 +64,24 @@ def changed(attempt: Attempt, **changes: object) -> Attempt:
 
 
 def blocked(healing: Healing, verdicts: Sequence[Verdict], now: datetime) -> Healing:
-    """Not allowed now. Only a change of reasons changes the object: waiting writes nothing."""
+    """Not allowed now. Only a change of reasons changes the object: waiting writes nothing.
+
+    A silence that is extended, or made anew, is a change too: its end is what people read.
+    """
     denials = [v for v in verdicts if not v.allowed]
     first = denials[0]
-    said = {g.guard: (g.allowed, g.reason) for g in healing.status.guards}
-    asked = {v.guard: (v.allowed, v.reason) for v in verdicts}
-    if said == asked and _stands(healing, "Blocked", first.reason):
+    guards = tuple(Guard.of(v) for v in verdicts)
+    if _said(healing.status.guards) == _said(guards) and _stands(healing, "Blocked", first.reason):
         return healing
-    healing = with_status(
-        healing, guards=tuple(Guard.of(v) for v in verdicts), message=first.sentence
-    )
+    healing = with_status(healing, guards=guards, message=first.sentence)
     healing = with_condition(healing, "Allowed", False, first.reason, first.sentence, now)
     return with_condition(healing, "Blocked", True, first.reason, first.sentence, now)
+
+
+def _said(guards: Iterable[Guard]) -> dict[str, tuple[bool, str, str]]:
+    return {
+        g.guard: (g.allowed, g.reason, g.message if g.reason in BY_PEOPLE else "") for g in guards
+    }
 
 
 def _stands(healing: Healing, type: str, reason: str) -> bool:

@@ -16,6 +16,7 @@ from akeso.engine.detect import erring_of
 from akeso.engine.freshness import measured, unmeasured
 from akeso.engine.observe import query_key
 from akeso.engine.onsets import window_of
+from akeso.engine.record import last_write
 from akeso.engine.rollouts import CANNOT_START
 from akeso.engine.subject import Subject
 from akeso.engine.words import bytes_of
@@ -123,6 +124,8 @@ def _no_data(trial: Trial) -> Look | None:
 
 def _still_there(trial: Trial) -> Look | None:
     """The problem itself, once what is measured can be about the time since all is settled."""
+    if trial.about is About.ALERT:
+        return _still_firing(trial)
     subject, seen, settings = trial.subject, trial.seen, trial.settings
     said = subject.finding.evidence.message if subject.problem else None
     if trial.about is About.ROLLOUT_FAILING and said is None:
@@ -136,6 +139,22 @@ def _still_there(trial: Trial) -> Look | None:
     memory = window_of(key[0]) + settings.stale_after if key else 0.0
     young = subject.around.observation.now - settled < memory
     return Look(Check.WAITING if young else Check.BAD, f"the problem is still there: {said}")
+
+
+def _still_firing(trial: Trial) -> Look | None:
+    """An alert ends, and fires anew, minutes after its cause: the rung's time is for waiting."""
+    subject, alert = trial.subject, trial.subject.signal.alert
+    settled = max((p.ready_since or 0.0 for p in trial.seen.present), default=0.0)
+    settled = max(settled, last_write(trial.attempt).timestamp())
+    if subject.problem is not None:
+        evidence = subject.finding.evidence
+        said = f"the problem is still there: {evidence.message}"
+        return Look(Check.BAD if evidence.since > settled else Check.WAITING, said)
+    quiet = subject.around.observation.now - settled
+    if alert is None or quiet >= alert.quiet_seconds:
+        return None
+    said = f"no such alert fires, but not for {alert.quiet_seconds} s yet (quietSeconds)"
+    return Look(Check.WAITING, said, late=Outcome.INCONCLUSIVE)
 
 
 def failure_event(seen: Snapshot, began: float) -> str | None:

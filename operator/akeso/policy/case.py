@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from akeso.domain.action import Action, Plan
+from akeso.domain.alert import Silence
 from akeso.domain.capacity import Capacity
 from akeso.domain.finding import Finding, Outcome
 from akeso.domain.workload import Snapshot
@@ -70,6 +71,21 @@ class Fleet:
 
 
 @dataclass(frozen=True, slots=True)
+class Silences:
+    """The silences that hold now. `asked` False: no Alertmanager is set.
+
+    `error` says why it gave none; then nobody knows what is silenced.
+    """
+
+    active: tuple[Silence, ...] = ()
+    error: str | None = None
+    asked: bool = True
+
+
+NO_SILENCES = Silences(asked=False)
+
+
+@dataclass(frozen=True, slots=True)
 class Case:
     """All that guards may look at.
 
@@ -95,6 +111,7 @@ class Case:
     healer: str = ""
     failures_per_day: int = 3
     capacity: Capacity | None = None
+    silences: Silences = NO_SILENCES
 
     @property
     def restoring(self) -> bool:

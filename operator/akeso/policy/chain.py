@@ -20,6 +20,7 @@ from akeso.policy.disruption import disruption_budget, min_available, recreate, 
 from akeso.policy.moment import breaker, freshness, rollout
 from akeso.policy.owners import autoscaler, controller, gitops
 from akeso.policy.pace import cooldown, global_budget, policy_budget, retries
+from akeso.policy.silence import silence
 
 Guard = Callable[[Case], Verdict]
 
@@ -36,6 +37,7 @@ STOP_EVERYTHING: tuple[Guard, ...] = (
 STOP_NEW_HARM: tuple[Guard, ...] = (
     opt_out,  # a person said no, to this workload
     pause,  # a person said not now, to this policy
+    silence,  # ... to whatever carries these labels
     freshness,  # all below trusts what was seen; old data proves nothing
     controller,  # ownership: whose object is it as a whole
     autoscaler,  # ... whose are its replicas

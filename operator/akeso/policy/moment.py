@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from akeso.domain.action import Plan, Scale, SetTemplate
+from akeso.domain.finding import Signal
 from akeso.domain.verdict import Verdict, allow, deny
 from akeso.policy.case import Case
 from akeso.policy.wording import at, many, seconds
@@ -15,6 +16,14 @@ LOOK_AGAIN_SECONDS = 30.0
 def freshness(case: Case) -> Verdict:
     """Missing data is never health, and never a reason to act either. One signal's source only."""
     age, ref = case.source_age, case.seen.ref
+    if age is None and case.finding.about is Signal.ALERT:
+        return deny(
+            "freshness",
+            "NoData",
+            f"Signal {case.finding.signal} knows nothing of {ref}, because Alertmanager tells "
+            f"nothing; condition SignalsReady of policy {case.finding.policy} says why.",
+            case.max_age,
+        )
     if age is None:
         return deny(
             "freshness",

@@ -15,9 +15,9 @@ from akeso.engine.judge import FIELD_MANAGER, Circumstances, Judge
 from akeso.engine.observe import Observer
 from akeso.engine.records import Records
 from akeso.errors import PermanentError
-from akeso.protocols import MetricSource
+from akeso.protocols import AlertSource, MetricSource
 from akeso.settings import Settings
-from akeso.wiring.parts import healers, metric_source
+from akeso.wiring.parts import alert_source, healers, metric_source
 from akeso_predictors import ExhaustionPredictor
 
 READY_SECONDS = 60.0  # how long a one-off view waits for its lists
@@ -30,28 +30,31 @@ async def explain_workload(
     kind, namespace, name = asked
     settings = settings.model_copy(update={"watch_namespace": namespace})
     cluster = KubernetesCluster(api, SystemClock(), namespace, manager=FIELD_MANAGER)
-    source = metric_source(api, settings)
+    source, alerts = metric_source(api, settings), alert_source(settings)
     informers = asyncio.create_task(cluster.run())
     try:
         await _until_ready(cluster)
         seen = _pick(list(cluster.snapshots()), kind, namespace, name)
-        return await _explain(seen, cluster, source, (records, settings))
+        return await _explain(seen, cluster, (source, alerts), (records, settings))
     finally:
         informers.cancel()
         await asyncio.gather(informers, return_exceptions=True)
         if isinstance(source, PrometheusSource):
             await source.close()
+        if alerts is not None:
+            await alerts.close()
 
 
 async def _explain(
     seen: Snapshot,
     cluster: KubernetesCluster,
-    source: MetricSource,
+    sources: tuple[MetricSource, AlertSource | None],
     known: tuple[Records, Settings],
 ) -> Explanation:
     records, settings = known
     predictor = ExhaustionPredictor(settings.scrape_interval_seconds)
-    observer = Observer(cluster, source, predictor, SystemClock(), settings)
+    source, alerts = sources
+    observer = Observer(cluster, source, predictor, SystemClock(), settings, alerts)
     namespace = seen.ref.namespace
     policies = [p for p in records.policies() if p.metadata.namespace == namespace]
     observation = await observer.observe(policies)

@@ -41,7 +41,7 @@ from akeso.protocols import Clock
 from akeso.settings import Settings
 from akeso.telemetry import logs
 from akeso.telemetry.metrics import Metrics
-from akeso.wiring.parts import healers, metric_source
+from akeso.wiring.parts import alert_source, healers, metric_source
 from akeso_predictors import ExhaustionPredictor
 
 log = logging.getLogger(__name__)
@@ -86,6 +86,7 @@ class Operator:
         self.source = metric_source(api, settings)
         self.webhook = self._webhook()
         self.herald = self._herald()
+        self.alerts = alert_source(settings)
         self.loop = self._loop()
         self.heartbeat = Reflector(api, self.clock, _lease_source(settings))
         self.working_since: float | None = None
@@ -108,9 +109,11 @@ class Operator:
         judge = Judge(healers(settings), settings)
         predictor = ExhaustionPredictor(settings.scrape_interval_seconds)
         teller = Teller(self.metrics, EventNotifier(self.api))
-        healer = Healer(self.cluster, self.records, judge, predictor, teller, clock, settings)
+        healer = Healer(
+            self.cluster, self.records, judge, predictor, teller, clock, settings, self.alerts
+        )
         restorer = Restorer(self.cluster, self.records, judge, teller, clock, settings)
-        observer = Observer(self.cluster, self.source, predictor, clock, settings)
+        observer = Observer(self.cluster, self.source, predictor, clock, settings, self.alerts)
         reporter = Reporter(
             self.records,
             self.source.kind,
@@ -155,6 +158,8 @@ class Operator:
                 await self.source.close()
             if self.webhook is not None:
                 await self.webhook.close()
+            if self.alerts is not None:
+                await self.alerts.close()
 
     def _verdict(self, done: set[asyncio.Task[Any]]) -> int:
         for task in done:

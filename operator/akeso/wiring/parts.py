@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from akeso.clients.alertmanager import AlertmanagerSource
 from akeso.clients.kubernetes.connection import ApiServer
 from akeso.clients.metrics_api import MetricsApiSource
 from akeso.clients.prometheus import PrometheusSource
@@ -19,3 +20,8 @@ def metric_source(api: ApiServer, settings: Settings) -> PrometheusSource | Metr
     if settings.prometheus_url is not None:
         return PrometheusSource(settings)
     return MetricsApiSource(api, settings)
+
+
+def alert_source(settings: Settings) -> AlertmanagerSource | None:
+    """Alertmanager where one is set."""
+    return None if settings.alertmanager_url is None else AlertmanagerSource(settings)

@@ -30,6 +30,7 @@ COMPARED = (
     "pattern",
     "minItems",
     "maxItems",
+    "minProperties",
     "maxProperties",
     "x-kubernetes-list-type",
     "x-kubernetes-list-map-keys",

@@ -78,7 +78,9 @@ def values(schema: dict[str, Any]) -> st.SearchStrategy[Any]:
 
 def objects(schema: dict[str, Any]) -> st.SearchStrategy[Any]:
     if "additionalProperties" in schema:
-        return st.dictionaries(st.text("ab./", min_size=1), strings({"maxLength": 9}), max_size=2)
+        names = st.text("ab./", min_size=1)
+        fewest = schema.get("minProperties", 0)
+        return st.dictionaries(names, strings({"maxLength": 9}), min_size=fewest, max_size=2)
     fields = {name: values(found) for name, found in schema.get("properties", {}).items()}
     required = {name: fields.pop(name) for name in schema.get("required", [])}
     return st.fixed_dictionaries(required, optional=fields)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from prometheus_client import CollectorRegistry
@@ -18,6 +18,7 @@ from akeso.api.healing import Healing
 from akeso.api.meta import ObjectMeta
 from akeso.api.policy import HealingPolicy
 from akeso.api.scalars import from_unix
+from akeso.domain.alert import Alert, Matcher, Operator, Silence
 from akeso.domain.finding import Decision, Outcome
 from akeso.engine.heal import Healer
 from akeso.engine.herald import Herald
@@ -124,6 +125,45 @@ class SimSource:
         return found
 
 
+class SimAlerts:
+    """Implements `akeso.protocols.AlertSource`.
+
+    `firing` gives what fires now; a silence on an alert suppresses it, as in Alertmanager. `down`
+    is raised by everything; `asked` counts the reads of silences.
+    """
+
+    def __init__(self, cluster: SimCluster) -> None:
+        self._cluster = cluster
+        self.down: AkesoError | None = None
+        self.firing: Callable[[], Sequence[Alert]] = list
+        self.made: list[Silence] = []
+        self.asked = 0
+
+    async def alerts(self) -> Sequence[Alert]:
+        if self.down is not None:
+            raise self.down
+        held = self._held()
+        return [
+            replace(a, suppressed=a.suppressed or any(s.covers(a.labels) for s in held))
+            for a in self.firing()
+        ]
+
+    async def silences(self) -> Sequence[Silence]:
+        self.asked += 1
+        if self.down is not None:
+            raise self.down
+        return self._held()
+
+    def _held(self) -> list[Silence]:
+        return [s for s in self.made if s.ends_at > self._cluster.now]
+
+    def silence(self, seconds: float, **labels: str) -> None:
+        """Somebody silences what has these labels."""
+        matchers = tuple(Matcher(name, Operator.EQUAL, value) for name, value in labels.items())
+        ends = self._cluster.now + seconds
+        self.made.append(Silence(f"s-{len(self.made)}", matchers, ends, "ana", "we are at it"))
+
+
 class SimNotifier:
     """Remembers every decision."""
 
@@ -176,6 +216,7 @@ class World:
         self.cluster = SimCluster(self.journal, NOW)
         self.clock = SimClock(self.cluster)
         self.source = SimSource(self.cluster)
+        self.alerts = SimAlerts(self.cluster)
         self.records = SimRecords(self.journal, self.cluster)
         self.notifier = SimNotifier()
         self.channel = SimChannel(self.cluster) if webhook else None
@@ -190,6 +231,7 @@ class World:
     def _engine(self) -> Engine:
         healers = (RestartPods(), Rollback(self.settings.rollout_blame_seconds))
         judge = Judge((*healers, *self.more_healers), self.settings)
+        alerts = self.alerts if self.settings.alertmanager_url else None
         predictor = ExhaustionPredictor(SCRAPE)
         healer = Healer(
             self.cluster,
@@ -199,11 +241,12 @@ class World:
             self.notifier,
             self.clock,
             self.settings,
+            alerts,
         )
         restorer = Restorer(
             self.cluster, self.records, judge, self.notifier, self.clock, self.settings
         )
-        observer = Observer(self.cluster, self.source, predictor, self.clock, self.settings)
+        observer = Observer(self.cluster, self.source, predictor, self.clock, self.settings, alerts)
         self.metrics = metrics = Metrics(CollectorRegistry())
         above, herald = self.settings.webhook_digest_above, None
         if self.channel is not None:

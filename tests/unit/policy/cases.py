@@ -20,11 +20,12 @@ from akeso.domain.action import (
     Scale,
     SetTemplate,
 )
+from akeso.domain.alert import Matcher, Operator, Silence
 from akeso.domain.capacity import Amount, Bound, Capacity, Node, Quota
 from akeso.domain.finding import Outcome
 from akeso.domain.verdict import Verdict
 from akeso.domain.workload import DisruptionBudget, Kind, Pod, PodRef, Snapshot
-from akeso.policy.case import Case, Control, Fleet, PastHealing, Rules
+from akeso.policy.case import Case, Control, Fleet, PastHealing, Rules, Silences
 from unit.world import NOW, deployment, finding, pod, workload
 
 RULES = Rules(
@@ -212,6 +213,29 @@ _rooms = st.builds(
         max_size=2,
     ).map(tuple),
 )
+_matchers = st.builds(
+    Matcher,
+    label=st.sampled_from(["namespace", "deployment", "workload", "pod", "alertname", "severity"]),
+    operator=st.sampled_from(Operator),
+    value=st.sampled_from(["", "shop", "web", "web-0", "memory", "web-.*", ".*", "(a+)+"]),
+)
+silences = st.builds(
+    Silence,
+    id=st.just("s-1"),
+    matchers=st.lists(_matchers, min_size=1, max_size=3).map(tuple),
+    ends_at=_moments,
+    created_by=st.sampled_from(["", "ana"]),
+    comment=st.sampled_from(["", "we are at it"]),
+)
+_known = st.builds(
+    Silences,
+    active=st.lists(silences, max_size=3).map(tuple),
+    error=st.none() | st.just("it does not answer"),
+    asked=st.booleans(),
+)
+_alerts = st.lists(
+    st.dictionaries(st.sampled_from(["alertname", "severity", "pod"]), st.just("web-0")), max_size=2
+).map(tuple)
 _controls = st.builds(
     Control,
     known=st.booleans(),
@@ -238,7 +262,7 @@ def cases(draw: st.DrawFn) -> Case:
     seen = draw(_snapshots)
     planned = draw(st.none() | st.lists(actions, max_size=4).map(lambda a: plan(*a, seen=seen)))
     return Case(
-        finding=finding(seen),
+        finding=finding(seen, alerts=draw(_alerts), suppressed=draw(st.booleans())),
         policy_uid="policy-1",
         seen=seen,
         plan=planned,
@@ -253,4 +277,5 @@ def cases(draw: st.DrawFn) -> Case:
         healer=draw(st.sampled_from(["", "RestartPods"])),
         failures_per_day=draw(_small),
         capacity=draw(st.none() | _rooms),
+        silences=draw(_known),
     )

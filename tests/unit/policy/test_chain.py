@@ -23,6 +23,7 @@ EVERY_GUARD = [
     "protected-namespace",
     "opt-out",
     "pause",
+    "silence",
     "freshness",
     "controller",
     "autoscaler",

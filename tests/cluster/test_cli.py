@@ -5,7 +5,10 @@ from __future__ import annotations
 import json
 import signal
 import time
+from pathlib import Path
+from typing import Any
 
+from akeso.cli import shipped
 from akeso_lab.fake_nodes import BEHAVIOUR
 from cluster.commands import akeso, begin
 from cluster.effects import in_words
@@ -172,3 +175,84 @@ async def test_whoever_has_no_right_is_told_which_and_where(here: World) -> None
     assert "stranger may not list heal" in refused.err
     assert f'in namespace "{here.name}"' in refused.err
     assert await here.healings() == []
+
+
+async def examined(here: World, *words: str, kubeconfig: Path | None = None) -> dict[str, Any]:
+    """What the doctor says, by the name of each check."""
+    done = await akeso(here, "doctor", "-o", "json", *words, kubeconfig=kubeconfig)
+    told = json.loads(done.out)
+    assert done.code == (0 if told["ok"] else 1)
+    return {check["name"]: check for check in told["checks"]}
+
+
+async def test_the_doctor_finds_a_working_installation_well_and_names_what_is_not(
+    here: World,
+) -> None:
+    await watched(here)
+    memory = "container_memory_working_set_bytes"
+    for pod in await here.pods():
+        labels = {"namespace": here.name, "pod": pod["metadata"]["name"], "container": "app"}
+        here.stage.exporter.put(memory, 2.0**20, **labels)
+    only = f'namespace="{here.name}"'
+    words = (
+        *("--prometheus-url", str(here.stage.lab.prometheus), "--watch-namespace", here.name),
+        *("--metric-matchers", only),
+    )
+
+    async def measured() -> dict[str, Any] | None:
+        found = await examined(here, *words)
+        return found if found["Scrape interval"]["result"] != "skipped" else None
+
+    found = await here.until(measured, every=1.0, what="enough samples")
+    assert {name: c for name, c in found.items() if c["result"] in ("failure", "skipped")} == {}
+    assert found["Scrape interval"]["result"] == "ok", "it is that of the HealingControl"
+    assert "3 containers" in found["Memory metric"]["message"]
+    assert "akeso-0 leads" in found["Operator"]["message"]
+
+    wrong = await examined(here, *words, "--scrape-interval-seconds", "30")
+    assert "--scrape-interval-seconds 1 " in wrong["Scrape interval"]["remedy"]
+    wrong = await examined(here, *words, "--metric-matchers", f'{only},job="none"')
+    assert "series, but none fits" in wrong["Memory metric"]["message"]
+    assert "--metric-matchers" in wrong["Memory metric"]["remedy"]
+    wrong = await examined(here, *words, "--metric-matchers", "{")
+    assert wrong["Memory metric"]["result"] == "failure"
+    wrong = await examined(here, *words, "--prometheus-url", "http://127.0.0.1:1")
+    assert wrong["Prometheus"]["result"] == "failure" and "API server" in wrong
+
+
+async def test_the_doctor_asks_for_the_rights_that_come_with_this_version(here: World) -> None:
+    account = ("--as-operator", f"{here.own}/healer")
+    found = await examined(here, *account)
+    missing = {name for name, c in found.items() if name.startswith("Rights: ")}
+    assert {"Rights: pods/eviction", "Rights: leases", "Rights: healings/status"} <= missing
+    evict = found["Rights: pods/eviction"]
+    assert f"system:serviceaccount:{here.own}:healer may not create" in evict["message"]
+    assert "verbs: [create]" in evict["remedy"]
+
+    subject = {"kind": "ServiceAccount", "name": "healer", "namespace": here.own}
+    group = "rbac.authorization.k8s.io"
+    for role in shipped.roles():
+        kind, namespaced = role["kind"], role["kind"] == "Role"
+        meta = {"name": here.name, **({"namespace": here.own} if namespaced else {})}
+        reference = {"apiGroup": group, "kind": kind, "name": here.name}
+        bound = {"roleRef": reference, "subjects": [subject]}
+        binding = {"apiVersion": f"{group}/v1", "kind": f"{kind}Binding", "metadata": meta, **bound}
+        here.stage.lab.apply({**role, "metadata": meta}, binding)
+
+    async def granted() -> bool:
+        return (await examined(here, *account)).get("Rights", {}).get("result") == "ok"
+
+    try:
+        await here.until(granted, what="all rights")
+    finally:
+        here.stage.lab.kubectl("delete", "clusterrole,clusterrolebinding", here.name)
+
+
+async def test_the_doctor_tells_a_stranger_what_it_could_not_see(here: World) -> None:
+    stranger = here.stage.lab.user_kubeconfig("stranger", ())
+    found = await examined(here, kubeconfig=stranger)
+    assert found["API server"]["result"] == "ok"
+    assert found["Rights: pods/eviction"]["message"].startswith("stranger may not create")
+    for name in ("HealingControl", "Policies", "Custom resources"):
+        assert found[name]["result"] == "skipped", name
+        assert "stranger may not" in found[name]["message"]

@@ -47,6 +47,7 @@ COMMANDS = (
     Command("pause", "stop healing everywhere, or that of one policy", "pause"),
     Command("resume", "end a pause", "resume"),
     Command("demo", "watch Akeso heal real failures in a lab cluster", "demo.command"),
+    Command("doctor", "whether all that Akeso needs is there, and what to do", "doctor.command"),
     Command("config", "the settings that hold, and where each comes from", "config"),
     Command("crds", "print the custom resources, to be applied", "crds"),
     Command("version", "which version this is", "version"),

@@ -68,6 +68,13 @@ class ApiServer:
     async def get(self, path: str, query: Query | None = None, timeout: float = 30.0) -> Json:
         return await self._json(Request("GET", path, query or {}, timeout=timeout))
 
+    async def version(self, timeout: float = 10.0) -> tuple[Json, str]:
+        """What /version says, and the Date header of the answer: the server's own clock."""
+        request = Request("GET", "/version", timeout=timeout)
+        patience = aiohttp.ClientTimeout(timeout, sock_connect=CONNECT_SECONDS)
+        response = await self._answer(request, patience)
+        return await _object(request, response), response.headers.get("Date", "")
+
     async def pages(
         self, path: str, query: Query | None = None, limit: int = PAGE, timeout: float = 60.0
     ) -> AsyncGenerator[Page]:
@@ -128,12 +135,7 @@ class ApiServer:
 
     async def _json(self, request: Request) -> Json:
         patience = aiohttp.ClientTimeout(request.timeout, sock_connect=CONNECT_SECONDS)
-        response = await self._answer(request, patience)
-        with _foreign(request):
-            found: Any = json.loads(await response.read())
-        if not isinstance(found, dict):
-            raise TransientError(f"{request}: the answer is no JSON object")
-        return cast(Json, found)
+        return await _object(request, await self._answer(request, patience))
 
     async def _answer(
         self, request: Request, patience: aiohttp.ClientTimeout
@@ -187,6 +189,14 @@ class ApiServer:
             self._retired, self._client = rejected, fresh
             log.info("The API server rejected our credentials; they were read again.")
             return True
+
+
+async def _object(request: Request, response: aiohttp.ClientResponse) -> Json:
+    with _foreign(request):
+        found: Any = json.loads(await response.read())
+    if not isinstance(found, dict):
+        raise TransientError(f"{request}: the answer is no JSON object")
+    return cast(Json, found)
 
 
 @contextmanager

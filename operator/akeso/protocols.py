@@ -83,7 +83,8 @@ class Predictor(Protocol):
 
 
 class Usage(NamedTuple):
-    """One container's memory working set in bytes at its own sample time (Unix seconds)."""
+    """What one container uses at its own sample time (Unix seconds): its memory working set in
+    bytes, or CPU in cores."""
 
     namespace: str
     pod: str
@@ -115,6 +116,14 @@ class MetricSource(Protocol):
 
     async def memory_history(self, start: float, end: float) -> Sequence[Usage]:
         """Older samples to refill the rings; empty where the source keeps none."""
+        ...
+
+    async def cpu(self) -> Sequence[Usage]:
+        """The CPU use of every container of late, one row each, one request."""
+        ...
+
+    async def cpu_history(self, start: float, end: float, step: float) -> Sequence[Usage]:
+        """CPU use from `start` to `end`; empty where the source keeps none."""
         ...
 
     async def evaluate(self, query: str) -> Sequence[Reading]:

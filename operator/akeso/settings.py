@@ -35,7 +35,8 @@ class Settings(BaseSettings):
         description="Holder of the Lease; unset: pod or host name with the process id.",
     )
     prometheus_url: str | None = Field(
-        default=None, description="Base URL of Prometheus; unset: metrics.k8s.io serves memory."
+        default=None,
+        description="Base URL of Prometheus; unset: metrics.k8s.io serves memory and CPU.",
     )
     prometheus_timeout_seconds: Seconds = Field(
         default=10.0, description="A query that takes longer counts as Prometheus being down."
@@ -66,10 +67,15 @@ class Settings(BaseSettings):
         pattern=r"^[a-zA-Z_:][a-zA-Z0-9_:]*$",
         description="Working set per container; labels namespace, pod, container.",
     )
+    cpu_metric: str = Field(
+        default="container_cpu_usage_seconds_total",
+        pattern=r"^[a-zA-Z_:][a-zA-Z0-9_:]*$",
+        description="CPU seconds used per container, a counter; labels namespace, pod, container.",
+    )
     metric_matchers: str = Field(
         default="",
         description='Extra PromQL matchers for built-in queries, e.g. `job="kubelet"` where two '
-        "endpoints export the same working set.",
+        "endpoints export the same containers.",
     )
     error_ratio_query: str = Field(
         default='sum by (namespace, pod) (rate(http_requests_total{code=~"5.."}[30s]))'
@@ -173,6 +179,12 @@ class Settings(BaseSettings):
     def cycle(self) -> float:
         """Seconds between the starts of two cycles."""
         return self.cycle_seconds or self.scrape_interval_seconds
+
+    @property
+    def rate_seconds(self) -> float:
+        """The window a rate of CPU use is taken over: four scrapes, so that one may be missed and
+        the noise of a single one does not count."""
+        return 4 * self.scrape_interval_seconds
 
     @property
     def stale_after(self) -> float:

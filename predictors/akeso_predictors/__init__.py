@@ -2,7 +2,8 @@
 
     replay(values, limits, step_seconds, horizon_seconds, ...)   what the operator would have decided
     forecast(values, horizon, season, levels, step_seconds)      values with prediction intervals
-    ExhaustionPredictor(step_seconds)                            what the operator runs
+    ExhaustionPredictor(step_seconds)                            one class of metrics, series by series
+    Forecaster(step_seconds)                                     all classes: what the operator runs
 
 Pure: no clock, no input or output, no randomness. Importing this package loads NumPy only.
 """
@@ -10,6 +11,7 @@ Pure: no clock, no input or output, no randomness. Importing this package loads 
 from akeso_predictors.bands import ForecastBand, forecast
 from akeso_predictors.checks import InputError
 from akeso_predictors.exhaustion import ExhaustionPredictor
+from akeso_predictors.forecaster import Forecaster
 from akeso_predictors.replay import Replay, replay
 from akeso_predictors.settings import DecisionSettings, TrendSettings
 
@@ -17,6 +19,7 @@ __all__ = [
     "DecisionSettings",
     "ExhaustionPredictor",
     "ForecastBand",
+    "Forecaster",
     "InputError",
     "Replay",
     "TrendSettings",

@@ -135,10 +135,12 @@ def _fitted(
     age = windows.age.astype(np.float32)
     posterior = fit(values, valid, age, shapes, settings.trend)
     safe = ((windows.safe - newest[:, 0]) / windows.limit).astype(np.float32)
-    top = _top(posterior, windows.safe > 0)
+    top = _top(posterior, (windows.safe > 0) & settings.by_peaks)
     gap = 1 - (newest[:, 0] / limit[:, 0]) - top
     lasting, going_on = passage(posterior, gap, age, shapes, settings.trend)
-    news = (windows.safe <= 0) | (top >= safe + settings.safe_margin)
+    # A peak beyond the limit (which was another then, or may be crossed) shows nothing safe.
+    bounded = (windows.safe > 0) & (windows.safe < windows.limit)
+    news = ~bounded | (top >= safe + settings.safe_margin)
     probability = np.where(news, at(lasting, np.minimum(horizon, AHEAD[-1])), 0)
     bursty = posterior.innovation > settings.trend.bursty
     return np.where(bursty, 0, probability), quantiles(going_on), bursty

@@ -84,6 +84,9 @@ class DecisionSettings:
     leg_drop: float = 0.25
     # The forecast must rise this far above the safe peaks to alarm.
     safe_margin: float = 0.03
+    # Where a series swings (a turn was seen), its next peak passes the limit, not its mean: one
+    # touch of a memory limit kills. A bound of load may be touched, it must not be stayed above.
+    by_peaks: bool = True
     # A relative change of the limit above this starts a leg (floats that were printed differ less).
     limit_change: float = 0.001
     # A sample from further in the future than this betrays a broken clock: the series begins anew.
@@ -108,8 +111,16 @@ class DecisionSettings:
 CPU_BURSTY = 0.02
 
 
+# What a workload bears: rows for the window twice over (2 h at 15 s); a cycle of load is longer
+# than any ring that fits into memory.
+LOAD_ROWS = 480
+
+
 def for_metric(metric_class: str, settings: DecisionSettings) -> DecisionSettings:
-    """`settings` as they hold for one class of metric ("memory", "cpu", "disk", ...)."""
-    if metric_class != "cpu":
-        return settings
-    return replace(settings, trend=replace(settings.trend, bursty=CPU_BURSTY))
+    """`settings` as they hold for one class of metric: "memory", "cpu" of a single container,
+    "load" (the sum of a workload's CPU use, latency, queues, disks), ..."""
+    if metric_class == "cpu":
+        return replace(settings, trend=replace(settings.trend, bursty=CPU_BURSTY))
+    if metric_class == "load":
+        return replace(settings, by_peaks=False, capacity_rows=LOAD_ROWS)
+    return settings

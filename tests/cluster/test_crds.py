@@ -24,6 +24,7 @@ UNTIL = "2026-12-01T09:00:00Z"
 THRESHOLD = {"value": "0.05"}
 QUERY = {"name": "s", "query": "up", "threshold": THRESHOLD, "podLabel": "pod"}
 MEMORY = {"name": "s", "builtin": "MemoryExhaustion"}
+CPU = {"name": "s", "builtin": "CPUSaturation"}
 ROLLOUT = {"name": "s", "builtin": "RolloutFailing"}
 ALERT = {"name": "s", "alert": {"matchLabels": {"alertname": "Slow"}}}
 
@@ -110,17 +111,26 @@ REFUSED = [
         policy({**ALERT, "ladder": [{"healer": "RestartPods", "timeoutSeconds": 300}]}),
         "a rung ends before the alert was away for quietSeconds",
     ),
-    (policy({**ALERT, "threshold": THRESHOLD}), "threshold is what a query is compared with"),
-    (policy({**QUERY, **MEMORY}), "MemoryExhaustion brings its own query: remove query"),
+    (policy({**ALERT, "threshold": THRESHOLD}), "threshold is what a query, or CPUSaturation"),
+    (policy({**ALERT, "forecast": {}}), "queries alone are forecast: remove forecast"),
+    (policy({**QUERY, **MEMORY}), "only RolloutFailing takes a query, the other builtins measure"),
     (policy({"name": "s", "query": "up", "podLabel": "pod"}), "a query needs threshold and"),
     (policy({"name": "s", "query": "up", "threshold": THRESHOLD}), "a query needs threshold and"),
     (policy({**QUERY, "workloadLabel": "w"}), "a query needs threshold and exactly one of"),
     (policy({**ROLLOUT, "query": "up", "podLabel": "pod"}), "with a query, set podLabel and"),
     (policy({**ROLLOUT, "query": "up", "threshold": THRESHOLD}), "with a query, set podLabel"),
     (policy({**QUERY, **ROLLOUT, "workloadLabel": "w"}), "and remove workloadLabel"),
-    (policy({**QUERY, "forecast": {}}), "only MemoryExhaustion is forecast: remove forecast"),
-    (policy({**ROLLOUT, "forecast": {}}), "only MemoryExhaustion is forecast: remove forecast"),
-    (policy({**MEMORY, "threshold": THRESHOLD}), "threshold is what a query is compared with"),
+    (policy({**ROLLOUT, "forecast": {}}), "queries alone are forecast: remove forecast"),
+    (policy({**QUERY, **ROLLOUT, "forecast": {}}), "queries alone are forecast: remove forecast"),
+    (policy({**QUERY, **CPU}), "only RolloutFailing takes a query, the other builtins measure"),
+    (policy({**MEMORY, "threshold": THRESHOLD}), "threshold is what a query, or CPUSaturation"),
+    (policy({**ROLLOUT, "threshold": THRESHOLD}), "threshold is what a query, or CPUSaturation"),
+    (policy({**CPU, "threshold": {"value": "0"}}), 'and set a value above "0"'),
+    (policy({**CPU, "threshold": {"value": "-90"}}), 'and set a value above "0"'),
+    (
+        policy({**CPU, "threshold": {"value": "90", "operator": "Below"}}),
+        "CPUSaturation is use above a share of the CPU in percent: remove operator",
+    ),
     (policy({**MEMORY, "podLabel": "pod"}), "a query's result or of an alert: add query or alert"),
     (policy({**ROLLOUT, "workloadLabel": "w"}), "a query's result or of an alert: add query or"),
     (
@@ -138,7 +148,10 @@ ADMITTED = [
     policy({**MEMORY, "forecast": {"horizonSeconds": 60}}),
     policy(ROLLOUT),
     policy({**QUERY, **ROLLOUT}),
+    policy(CPU),
+    policy({**CPU, "threshold": {"value": "150.5"}, "forecast": {"horizonSeconds": 60}}),
     policy(QUERY),
+    policy({**QUERY, "forecast": {}}),
     policy({"name": "s", "query": "up", "threshold": THRESHOLD, "workloadLabel": "deployment"}),
     policy({**QUERY, "ladder": []}),
     policy(ALERT),
@@ -206,7 +219,7 @@ def rules_in(part: Any) -> Iterator[dict[str, Any]]:
 
 def test_a_refusal_names_the_field(lab, namespace):
     with pytest.raises(LabError, match=r"spec\.signals\[1\]\.forecast: Forbidden"):
-        tried(lab, namespace, policy(MEMORY, {**QUERY, "name": "q", "forecast": {}}))
+        tried(lab, namespace, policy(MEMORY, {**ROLLOUT, "name": "q", "forecast": {}}))
 
 
 @pytest.mark.parametrize("value", ["5%", ".5", "1.", "1e3", "+1", "NaN", "0.05\n", ""])

@@ -44,6 +44,7 @@ class Builtin(StrEnum):
     """The problems that need no query."""
 
     MEMORY_EXHAUSTION = "MemoryExhaustion"
+    CPU_SATURATION = "CPUSaturation"
     ROLLOUT_FAILING = "RolloutFailing"
 
 
@@ -106,7 +107,8 @@ class Forecast(Model):
 
 
 class Threshold(Model):
-    """What a query's result is compared with, and for how long it must be on the wrong side."""
+    """What a query's result (or, in percent, CPU use) is compared with, and for how long it must
+    be on the wrong side."""
 
     operator: Comparison = Comparison.ABOVE
     value: PlainNumber
@@ -138,11 +140,18 @@ class Rung(Model):
     timeout_seconds: Annotated[int, Field(ge=10, le=7200)] = 600
 
 
+FORECAST_BY_DEFAULT = frozenset({Builtin.MEMORY_EXHAUSTION, Builtin.CPU_SATURATION})
+
+# Percent of the CPU that a workload's pods may use, from which it is saturated: above that, requests
+# queue for the CPU more than they use it. For a minute, because a start-up uses all it can get.
+SATURATED = Threshold(value=90.0, for_seconds=60)
+
 # What is tried when the ladder is left out: the least invasive routine that can help. A query
 # or an alert says nothing about the cause, so nothing is tried and a person is told.
 DEFAULT_LADDERS: Mapping[About, tuple[Rung, ...]] = MappingProxyType(
     {
         About.MEMORY_EXHAUSTION: (Rung(healer="RestartPods"),),
+        About.CPU_SATURATION: (),
         About.ROLLOUT_FAILING: (Rung(healer="Rollback"),),
         About.QUERY: (),
         About.ALERT: (),
@@ -177,9 +186,16 @@ class Signal(Model):
     @property
     def foresight(self) -> Forecast | None:
         """The forecast that holds, defaults included; None where nothing is forecast."""
-        if self.builtin is not Builtin.MEMORY_EXHAUSTION:
-            return None
-        return self.forecast or Forecast()
+        if self.builtin in FORECAST_BY_DEFAULT:
+            return self.forecast or Forecast()
+        return self.forecast if self.about is About.QUERY else None
+
+    @property
+    def bound(self) -> Threshold | None:
+        """The threshold that holds, defaults included; None where there is none."""
+        if self.builtin is Builtin.CPU_SATURATION:
+            return self.threshold or SATURATED
+        return self.threshold
 
     @property
     def rungs(self) -> tuple[Rung, ...]:

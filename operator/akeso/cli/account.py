@@ -107,7 +107,7 @@ def account(found: Explanation, healings: Sequence[Healing] = ()) -> Account:
         revision=seen.update_revision,
         owners=tuple(o for o in owners if o is not None),
         forecasts=tuple(_forecast(f) for f in found.forecasts),
-        signals=tuple(_signal(s, found.forecasts, going.get(s.signal.name)) for s in found.signals),
+        signals=tuple(_signal(s, going.get(s.signal.name)) for s in found.signals),
     )
 
 
@@ -137,11 +137,9 @@ def _quantiles(
     return low, middle, high
 
 
-def _signal(
-    found: SignalExplained, forecasts: Sequence[Forecast], healing: Healing | None
-) -> SignalTold:
+def _signal(found: SignalExplained, healing: Healing | None) -> SignalTold:
     judgement, problem = found.judgement, found.problem
-    doubt = _doubt(found, forecasts) if problem is None else ""
+    doubt = _doubt(found) if problem is None else ""
     allowed = judgement.denial is None and judgement.plan is not None
     return SignalTold(
         policy=found.policy.metadata.name,
@@ -184,12 +182,12 @@ def _guard(verdict: Verdict) -> GuardTold:
     )
 
 
-def _doubt(found: SignalExplained, forecasts: Sequence[Forecast]) -> str:
+def _doubt(found: SignalExplained) -> str:
     """One evaluation above the bar is no alarm yet; the operator, which looks every cycle, may
     come to one soon."""
     foresight = found.signal.foresight
     if foresight is None or all(
-        (f.probability or 0) * 100 < foresight.probability_percent for f in forecasts
+        (f.probability or 0) * 100 < foresight.probability_percent for f in found.forecasts
     ):
         return ""
     return " One forecast is above the policy's bar; several in a row make a problem."

@@ -1,4 +1,4 @@
-"""metrics.k8s.io as the source of memory, where there is no Prometheus: what `kubectl top` reads.
+"""metrics.k8s.io as the source of memory and CPU, where there is no Prometheus: what `kubectl top` reads.
 
 https://kubernetes.io/docs/reference/external-api/metrics.v1beta1/
 """
@@ -33,16 +33,25 @@ class MetricsApiSource:
         self._timeout = settings.prometheus_timeout_seconds
 
     async def memory(self) -> Sequence[Usage]:
+        return await self._usages("memory")
+
+    async def cpu(self) -> Sequence[Usage]:
+        return await self._usages("cpu")
+
+    async def _usages(self, resource: str) -> Sequence[Usage]:
         try:
             found = await self._api.list_all(self._path, timeout=self._timeout)
         except GoneError as e:
             raise TransientError(f"No metrics API: is metrics-server installed? {e}") from e
         try:
-            return [usage for item in found for usage in _usages(item)]
+            return [usage for item in found for usage in _usages(item, resource)]
         except ValueError as e:
             raise TransientError(f"The metrics API's answer is not understood: {e}") from e
 
     async def memory_history(self, start: float, end: float) -> Sequence[Usage]:
+        return ()
+
+    async def cpu_history(self, start: float, end: float, step: float) -> Sequence[Usage]:
         return ()
 
     async def evaluate(self, query: str) -> Sequence[Reading]:
@@ -54,14 +63,14 @@ class MetricsApiSource:
         raise PermanentError(NEEDS_PROMETHEUS)
 
 
-def _usages(item: Json) -> Iterator[Usage]:
+def _usages(item: Json, resource: str) -> Iterator[Usage]:
     """One row per container, at the end of the window that was measured."""
     meta = part(item, "metadata")
     time = seconds(text(item, "timestamp"))
     if time is None:
         return
     for container in parts(item, "containers"):
-        memory = text(part(container, "usage"), "memory")
-        if memory:
+        used = text(part(container, "usage"), resource)
+        if used:
             name = text(container, "name")
-            yield Usage(text(meta, "namespace"), text(meta, "name"), name, time, number(memory))
+            yield Usage(text(meta, "namespace"), text(meta, "name"), name, time, number(used))

@@ -17,6 +17,7 @@ from typing import Any
 import aiohttp
 
 from akeso.clients import prometheus_history
+from akeso.clients.counters import rates
 from akeso.clients.kubernetes.raw import Json, part, parts, text
 from akeso.clients.promql import duration, matcher, selector
 from akeso.errors import PermanentError, TransientError
@@ -54,6 +55,27 @@ class PrometheusSource:
         data = await self._query(self.memory_selector(self._window))
         with _garbage():
             return list(usages(parts(data, "result")))
+
+    async def cpu(self) -> Sequence[Usage]:
+        """From the samples of the last scrapes of every container's counter."""
+        data = await self._query(self._cpu_selector)
+        with _garbage():
+            return list(rates(parts(data, "result")))
+
+    async def cpu_history(self, start: float, end: float, step: float) -> Sequence[Usage]:
+        query = f"sum by (namespace, pod, container) (rate({self._cpu_selector}))"
+        found = await prometheus_history.steps(self._history, query, (start, end, step))
+        with _garbage():
+            return list(usages(found))
+
+    @property
+    def _cpu_selector(self) -> str:
+        return selector(
+            self._settings.cpu_metric,
+            *CONTAINERS,
+            self._settings.metric_matchers,
+            seconds=self._settings.rate_seconds,
+        )
 
     def memory_selector(self, seconds: float) -> str:
         return selector(

@@ -13,6 +13,7 @@ class Signal(StrEnum):
     """What a finding is about; QUERY is any PromQL with a threshold, ALERT one that fires."""
 
     MEMORY_EXHAUSTION = "MemoryExhaustion"
+    CPU_SATURATION = "CPUSaturation"
     ROLLOUT_FAILING = "RolloutFailing"
     QUERY = "Query"
     ALERT = "Alert"

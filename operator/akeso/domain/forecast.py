@@ -8,11 +8,25 @@ from enum import StrEnum
 
 @dataclass(frozen=True, slots=True)
 class SeriesKey:
-    """One measured container."""
+    """One measured series; that of a container, unless it is a LoadKey."""
 
     namespace: str
     pod: str
     container: str
+
+
+@dataclass(frozen=True, slots=True)
+class LoadKey(SeriesKey):
+    """One series of what a workload bears: its CPU use, a query's result, a volume's contents.
+
+    `source` names what is measured and the bound it must not cross, `target` the workload by its
+    uid, `labels` tell several series of it apart. `pod` is empty where the series speaks of the
+    workload as a whole, `container` always.
+    """
+
+    source: str
+    target: str
+    labels: frozenset[tuple[str, str]] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)

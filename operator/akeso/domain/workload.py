@@ -47,6 +47,8 @@ class Container:
     memory_limit: float | None = None  # bytes; the one that holds now
     memory_wanted: float | None = None  # bytes; the limit in its spec, which a resize changes
     memory_request: float | None = None  # bytes
+    cpu_limit: float | None = None  # cores
+    cpu_request: float | None = None  # cores
     resize_restarts: bool = False  # a resize of its memory restarts it (resizePolicy)
     sidecar: bool = False  # an init container that runs as long as the pod
     waiting_reason: str | None = None  # e.g. CrashLoopBackOff

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from akeso.api.policy import HealingPolicy, Signal
 from akeso.domain.finding import Signal as About
+from akeso.engine.load import bounded
 from akeso.engine.observe import Observation, query_key
 from akeso.errors import PermanentError
 from akeso.protocols import Reading
@@ -52,6 +53,8 @@ def _data_complaints(
         )
     if signal.about is About.MEMORY_EXHAUSTION:
         yield from _memory_complaints(field, policy, observation, settings)
+    if signal.about is About.CPU_SATURATION:
+        yield from _cpu_complaints(field, policy, observation, settings)
     key = query_key(signal, settings)
     if key is None or signal.query is None:
         return
@@ -91,6 +94,30 @@ def _memory_complaints(
             "NoLimit",
             f"{field}: no container of its targets has a memory limit, so nothing can be exhausted;"
             " set resources.limits.memory",
+        )
+
+
+def _cpu_complaints(
+    field: str, policy: HealingPolicy, observation: Observation, settings: Settings
+) -> Iterator[Complaint]:
+    if observation.cpu.error:
+        yield Complaint("MetricsSourceDown", f"{field}: {observation.cpu.error}")
+        return
+    targets = observation.selection.targets.get(policy.metadata.uid, ())
+    if not any(pod.containers for seen in targets for pod in seen.present):
+        return
+    if not any(True for seen in targets for _ in bounded(seen)):
+        yield Complaint(
+            "NoLimit",
+            f"{field}: no container of its targets has a CPU limit or request, so nothing can be"
+            " saturated; set resources.limits.cpu or resources.requests.cpu",
+        )
+        return
+    age = observation.source_age(About.CPU_SATURATION)
+    if age is None or age > settings.stale_after:
+        yield Complaint(
+            "NoFreshData",
+            f"{field}: no fresh CPU samples; check that {settings.cpu_metric} is scraped",
         )
 
 

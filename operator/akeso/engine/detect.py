@@ -14,6 +14,7 @@ from akeso.domain.workload import Pod, PodRef, Snapshot
 from akeso.engine.alerts import find_alert
 from akeso.engine.breaches import Breach, Breaches
 from akeso.engine.observe import Observation, error_query
+from akeso.engine.overload import forecast_of, overloaded
 from akeso.engine.rollouts import RolloutRules, failing_rollout
 from akeso.engine.words import bytes_of, seconds_of
 from akeso.settings import Settings
@@ -78,10 +79,13 @@ def _find(
         return _alert(policy, signal, seen, observation)
     if about is About.MEMORY_EXHAUSTION:
         found = _memory(seen, observation)
+    elif about is About.CPU_SATURATION:
+        found = overloaded(signal, observation.loads_of(signal, seen.ref.uid), observation.now)
     elif about is About.ROLLOUT_FAILING:
         found = _rollout(seen, signal, observation, settings)
     else:
-        found = _query(seen, signal, observation)
+        coming = observation.loads_of(signal, seen.ref.uid)
+        found = _query(seen, signal, observation) or forecast_of(signal, coming)
     if found is None:
         return None
     origin, evidence, pods = found

@@ -13,8 +13,12 @@ from akeso.domain.workload import PodRef, Snapshot
 from akeso.engine.alerts import find_alert
 from akeso.engine.detect import Problem, detect, forecasts_of, memory_sentence
 from akeso.engine.judge import Circumstances, Judge, Judgement, Question
+from akeso.engine.load import bounded
 from akeso.engine.observe import Observation, query_key
+from akeso.engine.overload import sentence
 from akeso.settings import Settings
+
+MOST_LOADS = 20  # series of one query that are told of, one line each
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,6 +34,7 @@ class SignalExplained:
     facts: tuple[str, ...]
     problem: Problem | None
     judgement: Judgement
+    forecasts: tuple[Forecast, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,13 +68,25 @@ def explain(
                 Question(finding, signal, seen, around[policy.metadata.uid])
             )
             facts = _facts(signal, seen, observation, settings)
-            explained.append(SignalExplained(policy, signal, facts, problem, judgement))
-    forecasts = tuple(
+            coming = _forecasts(signal, seen, observation)
+            explained.append(SignalExplained(policy, signal, facts, problem, judgement, coming))
+    return Explanation(seen, _of_containers(seen, observation), tuple(explained))
+
+
+def _forecasts(signal: Signal, seen: Snapshot, observation: Observation) -> tuple[Forecast, ...]:
+    """What a signal's findings would be drawn from."""
+    if signal.about is About.MEMORY_EXHAUSTION:
+        return _of_containers(seen, observation)
+    loads = observation.loads_of(signal, seen.ref.uid)
+    return tuple(load.forecast for load in loads if load.forecast is not None)
+
+
+def _of_containers(seen: Snapshot, observation: Observation) -> tuple[Forecast, ...]:
+    return tuple(
         forecast
         for pod in seen.present
         for forecast in forecasts_of(pod, seen.ref.namespace, observation.forecasts)
     )
-    return Explanation(seen, forecasts, tuple(explained))
 
 
 def _supposed(
@@ -93,14 +110,13 @@ def _facts(
     if signal.about is About.MEMORY_EXHAUSTION:
         if observation.memory_error is not None:
             return (f"no memory samples: {observation.memory_error}",)
-        found = (
-            memory_sentence(forecast)
-            for pod in seen.present
-            for forecast in forecasts_of(pod, seen.ref.namespace, observation.forecasts)
-        )
+        found = (memory_sentence(forecast) for forecast in _of_containers(seen, observation))
         return tuple(found) or ("no memory samples of its pods",)
     if signal.about is About.ALERT:
         return (_alert_fact(signal, seen, observation),)
+    loads = observation.loads_of(signal, seen.ref.uid)
+    if signal.about is About.CPU_SATURATION:
+        return tuple(sentence(signal, load) for load in loads) or (_no_cpu(seen, observation),)
     ready = f"{seen.ready} of {seen.replicas} pods are ready, revision {seen.update_revision}"
     key = query_key(signal, settings)
     result = observation.queries.get(key) if key else None
@@ -108,7 +124,8 @@ def _facts(
         return (ready,)
     if result.error is not None:
         return (ready, f"the query failed: {result.error}")
-    return (ready, f"the query returns {len(result.readings)} series")
+    facts = (ready, f"the query returns {len(result.readings)} series")
+    return (*facts, *(sentence(signal, load) for load in loads[:MOST_LOADS]))
 
 
 def _alert_fact(signal: Signal, seen: Snapshot, observation: Observation) -> str:
@@ -120,3 +137,11 @@ def _alert_fact(signal: Signal, seen: Snapshot, observation: Observation) -> str
         return "no such alert fires for it"
     evidence, _, _, suppressed = found
     return f"{evidence.message}, silenced or inhibited" if suppressed else evidence.message
+
+
+def _no_cpu(seen: Snapshot, observation: Observation) -> str:
+    if observation.cpu.error:
+        return f"no CPU samples: {observation.cpu.error}"
+    if not any(True for _ in bounded(seen)):
+        return "no container has a CPU limit or request, so nothing can be saturated"
+    return "no CPU samples of its pods"

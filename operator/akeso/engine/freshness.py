@@ -8,6 +8,7 @@ from akeso.api.policy import Signal
 from akeso.domain.finding import Signal as About
 from akeso.domain.forecast import SeriesKey
 from akeso.domain.workload import Container, Pod, Snapshot
+from akeso.engine.load import bounded
 from akeso.engine.observe import Observation, query_key
 from akeso.errors import TransientError
 from akeso.settings import Settings
@@ -19,6 +20,8 @@ def measured(signal: Signal, seen: Snapshot, observation: Observation, settings:
         return not any(unmeasured(seen.present, seen, observation, settings))
     if signal.about is About.ALERT:
         return observation.firing.error is None
+    if signal.about is About.CPU_SATURATION:
+        return cpu_measured(seen, observation, settings)
     key = query_key(signal, settings)
     result = observation.queries.get(key) if key else None
     if signal.about is About.ROLLOUT_FAILING:
@@ -46,6 +49,16 @@ def unmeasured(
             )
             if container.memory_limit is not None and not fresh:
                 yield pod, container
+
+
+def cpu_measured(seen: Snapshot, observation: Observation, settings: Settings) -> bool:
+    """Whether every container with a bound on its CPU has a fresh sample, and there is one."""
+    oldest = observation.now - settings.stale_after
+    uses = observation.cpu.by_container
+    fresh = [
+        key in uses and uses[key].time >= max(oldest, began) for key, _, began in bounded(seen)
+    ]
+    return bool(fresh) and all(fresh)
 
 
 def _speaks_of(labels: Mapping[str, str], signal: Signal, seen: Snapshot) -> bool:

@@ -219,7 +219,10 @@ class Healer:
             self._absent[uid] = self._absent.get(uid, 0) + 1
 
     def _mark_action(self, subject: Subject, now: float) -> None:
-        """Series of pods we touched must prove themselves anew."""
+        """Series of pods we touched, and of their workload, must prove themselves anew."""
+        observed, target = subject.around.observation, subject.finding.target
+        for load in observed.loads_of(subject.signal, target.uid):
+            self._predictor.mark_action(load.measured.key, now)
         seen = subject.problem.seen if subject.problem else None
         for pod in seen.present if seen else ():
             for container in pod.containers:

@@ -202,7 +202,7 @@ def _own_aspects(
     off = list(missing)
     if source != MetricsSource.PROMETHEUS:
         off.append(
-            "no Prometheus: signals with a query are off, memory comes from metrics.k8s.io"
+            "no Prometheus: signals with a query are off, memory and CPU come from metrics.k8s.io"
             " (set AKESO_PROMETHEUS_URL)"
         )
     if error is not None:

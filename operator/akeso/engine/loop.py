@@ -9,6 +9,7 @@ from akeso.api.control import HealingControl
 from akeso.api.healing import Healing
 from akeso.api.meta import ObjectMeta
 from akeso.api.policy import HealingPolicy, HealingPolicySpec, LabelSelector, Signal, Target
+from akeso.domain.finding import Signal as About
 from akeso.engine.detect import Problem, detect
 from akeso.engine.heal import Healer
 from akeso.engine.intent import finished
@@ -145,8 +146,8 @@ class Loop:
             len({s.ref.uid for ts in observation.selection.targets.values() for s in ts})
         )
         counts = Counter(p.finding.about.value for p in problems.values())
-        for about in ("MemoryExhaustion", "RolloutFailing", "Query", "Alert"):
-            metrics.at_risk.labels(about).set(counts[about])
+        for about in About:
+            metrics.at_risk.labels(about.value).set(counts[about.value])
         metrics.open.set(sum(not finished(h) for h in self._records.healings()))
         if observation.newest_memory is not None:
             metrics.source_age.set(observation.now - observation.newest_memory)

@@ -14,6 +14,8 @@ from akeso.domain.finding import Signal as About
 from akeso.domain.forecast import Forecast, Sample, SeriesKey
 from akeso.engine.alerts import NO_ALERTMANAGER, Firing, read_alerts, read_silences
 from akeso.engine.breaches import Breaches
+from akeso.engine.load import CLOCK_AHEAD_SECONDS, CpuUse, Load, Loads, source_of
+from akeso.engine.loads import LoadObserver
 from akeso.engine.onsets import Onsets, labels_of
 from akeso.engine.selection import Selection, select
 from akeso.engine.series import Incarnation, containers_of, horizons_of
@@ -32,8 +34,6 @@ from akeso.settings import Settings
 
 log = logging.getLogger(__name__)
 
-# A sample from further in the future betrays a broken clock; it says nothing of freshness.
-CLOCK_AHEAD_SECONDS = 60.0
 HISTORY_ROWS = 400  # samples per series that back-fill asks for: enough for the longest slope
 SAMPLES_AT_ONCE = 25_000  # of them; each piece takes about 15 MiB until it is in the rings
 SHORTEST_PIECE = 10  # rows, however many series there are: each piece is a request
@@ -71,6 +71,13 @@ class Observation:
     containers: int = 0
     firing: Firing = NO_ALERTMANAGER
     silences: Silences = NO_SILENCES
+    loads: Loads = field(default_factory=dict[tuple[str, str], tuple[Load, ...]])
+    cpu: CpuUse = field(default_factory=CpuUse)
+
+    def loads_of(self, signal: Signal, uid: str) -> tuple[Load, ...]:
+        """What a workload bears under a signal, as measured in this cycle."""
+        source = source_of(signal)
+        return self.loads.get((source, uid), ()) if source is not None else ()
 
     def source_age(self, about: About, key: QueryKey | None = None) -> float | None:
         """Age in seconds of the newest datum of a signal's own source; None: no data."""
@@ -78,6 +85,9 @@ class Observation:
             return None if self.newest_memory is None else self.now - self.newest_memory
         if about is About.ALERT:
             return None if self.firing.error else 0.0
+        if about is About.CPU_SATURATION:
+            newest = max((use.time for use in self.cpu.by_container.values()), default=None)
+            return None if newest is None else self.now - newest
         if about is About.QUERY and key is not None:
             result = self.queries.get(key)
             return None if result is None or result.error or not result.readings else 0.0
@@ -119,6 +129,7 @@ class Observer:
         self._settings = settings
         self._alerts = alerts
         self._onsets: dict[QueryKey, Onsets] = {}
+        self._loads = LoadObserver(source, predictor, settings)
         self._newest: float | None = None
         self._filled: set[SeriesKey] = set()
 
@@ -129,10 +140,11 @@ class Observer:
         containers = containers_of(selection, policies)
         memory_error = await self._memory(containers, now)
         queries = await self._queries(policies, now)
+        borne = await self._loads.observe(selection, policies, _readings(queries), now)
         firing = await read_alerts(self._alerts, policies, self._settings)
         silences = await read_silences(self._alerts if policies else None)
         now = self._clock.now()
-        horizons = horizons_of(selection, policies)
+        horizons = horizons_of(selection, policies) | borne.horizons
         forecasts = self._predictor.evaluate(
             now,
             {key: float(f[0]) for key, f in horizons.items()},
@@ -150,6 +162,8 @@ class Observer:
             containers=len(containers),
             firing=firing,
             silences=silences,
+            loads=self._loads.loads(borne, forecasts),
+            cpu=borne.cpu,
         )
 
     async def _memory(
@@ -232,6 +246,11 @@ class Observer:
         since = await onsets.update(self._source, readings, now)
         marked = ((r, since.get(labels_of(r))) for r in readings)
         return QueryResult(readings, Breaches((r, t) for r, t in marked if t is not None))
+
+
+def _readings(queries: Mapping[QueryKey, QueryResult]) -> dict[str, Sequence[Reading]]:
+    """What each query returns, whatever it is compared with."""
+    return {key[0]: result.readings for key, result in queries.items()}
 
 
 def _healthy(policies: Sequence[HealingPolicy]) -> dict[str, tuple[str, ...]]:

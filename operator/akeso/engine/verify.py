@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 
 from akeso.api.healing import ActionType, Attempt
@@ -14,8 +14,10 @@ from akeso.domain.forecast import Forecast, SeriesKey
 from akeso.domain.workload import Pod, Snapshot
 from akeso.engine.detect import erring_of
 from akeso.engine.freshness import measured, unmeasured
+from akeso.engine.load import source_of
 from akeso.engine.observe import query_key
 from akeso.engine.onsets import window_of
+from akeso.engine.overload import sentence
 from akeso.engine.record import last_write
 from akeso.engine.rollouts import CANNOT_START
 from akeso.engine.subject import Subject
@@ -75,7 +77,7 @@ def check(trial: Trial) -> Look:
         _failed(trial)
         or _unsettled(seen)
         or _no_data(trial)
-        or (_room(trial) if trial.buys_memory else _still_there(trial))
+        or (_room(trial) if trial.buys_memory else _borne(trial) or _still_there(trial))
         or Look(Check.GOOD, f"all {seen.ready} pods are ready and the problem is gone")
     )
 
@@ -122,6 +124,35 @@ def _no_data(trial: Trial) -> Look | None:
     return Look(Check.INCONCLUSIVE, f"there is no fresh data about {trial.seen.ref}")
 
 
+def _borne(trial: Trial) -> Look | None:
+    """What is forecast is measured as well: good is what has been on the right side of its bound
+    since all is settled. (The forecast itself says nothing for a while after an action.)"""
+    signal, seen, settings = trial.subject.signal, trial.seen, trial.settings
+    if trial.buys_memory or source_of(signal) is None:
+        return None
+    observed = trial.subject.around.observation
+    settled = max((p.ready_since or 0.0 for p in seen.present), default=0.0)
+    young = observed.now - settled < _lookback(trial) + settings.stale_after
+    loads = observed.loads_of(signal, seen.ref.uid)
+    beyond = [load for load in loads if load.measured.crossed]
+    if beyond:
+        said = f"the problem is still there: {sentence(signal, beyond[0])}"
+        return Look(Check.WAITING if young else Check.BAD, said)
+    if not loads or min(load.measured.time for load in loads) < settled:
+        said = f"there is no fresh data about {seen.ref}"
+        late = Outcome.INCONCLUSIVE
+        return Look(Check.WAITING if young else Check.INCONCLUSIVE, said, late=late)
+    return Look(Check.GOOD, sentence(signal, replace(loads[0], forecast=None)))
+
+
+def _lookback(trial: Trial) -> float:
+    """Seconds that what is measured now still tells of: the window of a rate."""
+    if trial.about is About.CPU_SATURATION:
+        return trial.settings.rate_seconds
+    key = query_key(trial.subject.signal, trial.settings)
+    return window_of(key[0]) if key else 0.0
+
+
 def _still_there(trial: Trial) -> Look | None:
     """The problem itself, once what is measured can be about the time since all is settled."""
     if trial.about is About.ALERT:
@@ -136,7 +167,7 @@ def _still_there(trial: Trial) -> Look | None:
         return None
     settled = max((p.ready_since or 0.0 for p in seen.present), default=0.0)
     key = query_key(subject.signal, settings)
-    memory = window_of(key[0]) + settings.stale_after if key else 0.0
+    memory = _lookback(trial) + settings.stale_after if key else 0.0
     young = subject.around.observation.now - settled < memory
     return Look(Check.WAITING if young else Check.BAD, f"the problem is still there: {said}")
 

@@ -173,6 +173,9 @@ def _plots(subject: Subject, span: Span) -> Iterator[_Plot]:
     if subject.about is About.MEMORY_EXHAUSTION:
         yield _memory(subject)
         return
+    if subject.about is About.CPU_SATURATION:
+        yield _cpu(subject)
+        return
     key = query_key(signal, subject.settings) if signal is not None else None
     if key is None and subject.about is About.ROLLOUT_FAILING:
         key = error_query(Signal(name=healing.spec.signal), subject.settings)
@@ -216,17 +219,7 @@ def _memory(subject: Subject) -> _Plot:
     healing, settings = subject.healing, subject.settings
     interval = settings.scrape_interval_seconds
     window = duration(2 * interval)
-    names = (healing.spec.target.name, *subject.compared)
-    pods = "|".join(_pods(healing.spec.target.kind, n) for n in names)
-    wanted = ",".join(
-        m
-        for m in (
-            matcher("namespace", healing.metadata.namespace),
-            matcher("pod", pods, "=~"),
-            matcher("container", "", "!="),
-            matcher("container", "POD", "!="),
-        )
-    )
+    wanted = _containers(subject, (healing.spec.target.name, *subject.compared))
     more = f",{settings.metric_matchers}" if settings.metric_matchers else ""
     by = "max by (namespace, pod, container)"
     limits = matcher("__name__", _LIMIT_METRICS, "=~")
@@ -241,6 +234,35 @@ def _memory(subject: Subject) -> _Plot:
         threshold_label="limit",
         limits=f"{by} (last_over_time({{{limits},{resource},{wanted}}}[{window}])) > 0",
         finest=interval,
+    )
+
+
+def _cpu(subject: Subject) -> _Plot:
+    """Of all pods together, as the signal sees it: in cores."""
+    healing, settings = subject.healing, subject.settings
+    wanted = _containers(subject, (healing.spec.target.name,))
+    more = f",{settings.metric_matchers}" if settings.metric_matchers else ""
+    window = duration(settings.rate_seconds)
+    return _Plot(
+        title=f"CPU use of all pods of {healing.spec.target.name}, in cores",
+        unit=Unit.PLAIN,
+        query=f"sum by (namespace) (rate({settings.cpu_metric}{{{wanted}{more}}}[{window}]))",
+        own=lambda _: (Role.CONCERNED, ""),
+        threshold=healing.spec.evidence.threshold,
+        finest=settings.scrape_interval_seconds,
+    )
+
+
+def _containers(subject: Subject, names: Iterable[str]) -> str:
+    """Matchers for the containers of workloads of these names."""
+    pods = "|".join(_pods(subject.healing.spec.target.kind, n) for n in names)
+    return ",".join(
+        (
+            matcher("namespace", subject.healing.metadata.namespace),
+            matcher("pod", pods, "=~"),
+            matcher("container", "", "!="),
+            matcher("container", "POD", "!="),
+        )
     )
 
 

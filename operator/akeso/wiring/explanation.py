@@ -18,7 +18,7 @@ from akeso.errors import PermanentError
 from akeso.protocols import AlertSource, MetricSource
 from akeso.settings import Settings
 from akeso.wiring.parts import alert_source, healers, metric_source
-from akeso_predictors import ExhaustionPredictor
+from akeso_predictors import Forecaster
 
 READY_SECONDS = 60.0  # how long a one-off view waits for its lists
 
@@ -52,7 +52,7 @@ async def _explain(
     known: tuple[Records, Settings],
 ) -> Explanation:
     records, settings = known
-    predictor = ExhaustionPredictor(settings.scrape_interval_seconds)
+    predictor = Forecaster(settings.scrape_interval_seconds)
     source, alerts = sources
     observer = Observer(cluster, source, predictor, SystemClock(), settings, alerts)
     namespace = seen.ref.namespace

@@ -42,7 +42,7 @@ from akeso.settings import Settings
 from akeso.telemetry import logs
 from akeso.telemetry.metrics import Metrics
 from akeso.wiring.parts import alert_source, healers, metric_source
-from akeso_predictors import ExhaustionPredictor
+from akeso_predictors import Forecaster
 
 log = logging.getLogger(__name__)
 
@@ -107,7 +107,7 @@ class Operator:
     def _loop(self) -> Loop:
         settings, clock = self.settings, self.clock
         judge = Judge(healers(settings), settings)
-        predictor = ExhaustionPredictor(settings.scrape_interval_seconds)
+        predictor = Forecaster(settings.scrape_interval_seconds)
         teller = Teller(self.metrics, EventNotifier(self.api))
         healer = Healer(
             self.cluster, self.records, judge, predictor, teller, clock, settings, self.alerts

@@ -5,6 +5,7 @@ import math
 import pytest
 
 from akeso.api.policy import (
+    SATURATED,
     Builtin,
     Comparison,
     Forecast,
@@ -79,6 +80,7 @@ def test_a_policy_selects_what_any_of_its_targets_selects():
     [
         (Signal(name="m", builtin=Builtin.MEMORY_EXHAUSTION), ["RestartPods"]),
         (Signal(name="r", builtin=Builtin.ROLLOUT_FAILING), ["Rollback"]),
+        (Signal(name="c", builtin=Builtin.CPU_SATURATION), []),
         (Signal(name="q", query="up"), []),
         (Signal(name="m", builtin=Builtin.MEMORY_EXHAUSTION, ladder=()), []),
         (Signal(name="q", query="up", ladder=(Rung(healer="Rollback"),)), ["Rollback"]),
@@ -88,12 +90,26 @@ def test_a_ladder_left_out_is_the_default_one_and_an_empty_one_tries_nothing(sig
     assert [rung.healer for rung in signal.rungs] == healers
 
 
-def test_only_memory_is_forecast_and_with_defaults_when_nothing_is_said():
-    assert Signal(name="m", builtin=Builtin.MEMORY_EXHAUSTION).foresight == Forecast()
+@pytest.mark.parametrize("builtin", [Builtin.MEMORY_EXHAUSTION, Builtin.CPU_SATURATION])
+def test_memory_and_cpu_are_forecast_and_with_defaults_when_nothing_is_said(builtin):
+    assert Signal(name="m", builtin=builtin).foresight == Forecast()
     own = Forecast(horizon_seconds=60)
-    assert Signal(name="m", builtin=Builtin.MEMORY_EXHAUSTION, forecast=own).foresight == own
-    assert Signal(name="r", builtin=Builtin.ROLLOUT_FAILING).foresight is None
+    assert Signal(name="m", builtin=builtin, forecast=own).foresight == own
+
+
+def test_a_query_is_forecast_when_its_policy_says_so_and_a_failing_rollout_never():
+    own = Forecast(horizon_seconds=60)
     assert Signal(name="q", query="up").foresight is None
+    assert Signal(name="q", query="up", forecast=own).foresight == own
+    assert Signal(name="r", builtin=Builtin.ROLLOUT_FAILING).foresight is None
+
+
+def test_cpu_has_a_threshold_of_its_own_where_none_is_set():
+    own = Threshold(value=50.0)
+    assert Signal(name="c", builtin=Builtin.CPU_SATURATION).bound == SATURATED
+    assert Signal(name="c", builtin=Builtin.CPU_SATURATION, threshold=own).bound == own
+    assert Signal(name="q", query="up", threshold=own).bound == own
+    assert Signal(name="m", builtin=Builtin.MEMORY_EXHAUSTION).bound is None
 
 
 @pytest.mark.parametrize(

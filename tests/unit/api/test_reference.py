@@ -34,7 +34,7 @@ def test_the_page_about_resources_is_what_the_crds_say(generate):
         "| `mode` | `Observe` or `Heal` | `Observe` |",
         "| `guardrails` | object | those of its fields |",
         "| `pauseReasons` | set, up to 16 entries, each string, 1 to 256 characters |",
-        "- only MemoryExhaustion is forecast: remove forecast",
+        "- only RolloutFailing takes a query, the other builtins measure by themselves",
         "- a healer stands in a ladder once",
         "- Akeso reads only the HealingControl named akeso",
         "### Healing `status.attempts[].checks`",

@@ -64,8 +64,9 @@ def told(
     asked = policy(mode=mode)
     problem = Problem(finding(SEEN, SEEN.pods[0]), asked, signal, SEEN) if found else None
     judgement = Judgement(0 if plan else None, None, plan, verdicts or (FINE,))
-    explained = SignalExplained(asked, signal, ("web-0 uses 96 MiB",), problem, judgement)
-    return account(Explanation(SEEN, (forecast(probability=probability),), (explained,)), healings)
+    coming = (forecast(probability=probability),)
+    explained = SignalExplained(asked, signal, ("web-0 uses 96 MiB",), problem, judgement, coming)
+    return account(Explanation(SEEN, coming, (explained,)), healings)
 
 
 def shown(found: Account, width: int = 200) -> str:

@@ -1,4 +1,4 @@
-"""Where there is no Prometheus, what `kubectl top` reads is enough for memory."""
+"""Where there is no Prometheus, what `kubectl top` reads is enough for memory and CPU."""
 
 from __future__ import annotations
 
@@ -31,6 +31,16 @@ async def test_memory_has_the_time_it_was_measured(tmp_path: Path) -> None:
         assert await source.memory() == [Usage("shop", "web-1", "app", 1000.0, 12288.0)]
         assert await source.memory_history(0, 10) == ()
     assert script.seen[0].path == "/apis/metrics.k8s.io/v1beta1/pods"
+
+
+async def test_cpu_is_in_cores(tmp_path: Path) -> None:
+    async with serving(Script([ITEM]), tmp_path) as api:
+        source = MetricsApiSource(api, SETTINGS)
+        assert await source.cpu() == [
+            Usage("shop", "web-1", "app", 1000.0, 0.005),
+            Usage("shop", "web-1", "proxy", 1000.0, 0.005),
+        ]
+        assert await source.cpu_history(0, 10, 1) == ()
 
 
 async def test_one_namespace_is_asked_for_where_one_is_watched(tmp_path: Path) -> None:

@@ -91,6 +91,25 @@ async def test_memory_is_one_query_of_real_samples() -> None:
     assert "time" not in form
 
 
+async def test_cpu_is_one_query_of_real_samples() -> None:
+    body = matrix((1000.0, "10"), (1015.0, "25"))
+    async with prometheus((200, body), metric_matchers='job="kubelet"') as (source, server):
+        assert await source.cpu() == [Usage("shop", "web-1", "app", 1015.0, 1.0)]
+    assert server.asked[0][1]["query"] == (
+        'container_cpu_usage_seconds_total{container!="",container!="POD",job="kubelet"}[60000ms]'
+    )
+
+
+async def test_earlier_cpu_is_a_rate_per_step() -> None:
+    body = matrix((1000.0, "0.5"), (1015.0, "0.75"))
+    async with prometheus((200, body)) as (source, server):
+        assert [u.value for u in await source.cpu_history(1000.0, 1015.0, 15.0)] == [0.5, 0.75]
+    [(path, form)] = server.asked
+    assert path == "/api/v1/query_range"
+    assert form["query"].startswith("sum by (namespace, pod, container) (rate(container_cpu_")
+    assert (form["start"], form["end"], form["step"]) == ("1000", "1015", "15")
+
+
 async def test_what_is_no_measurement_is_left_out() -> None:
     values = [(1.0, "NaN"), (2.0, "+Inf"), (3.0, "-Inf"), (4.0, "-1"), (5.0, "7"), (5.0, "7")]
     async with prometheus((200, matrix(*values))) as (source, _):

@@ -180,6 +180,17 @@ def test_a_container_without_a_limit_has_none() -> None:
     assert trimmed(raw).containers[0].memory_limit is None
 
 
+def test_cpu_is_in_cores_and_nothing_where_none_is_asked_for_or_it_is_zero() -> None:
+    raw = real("pod_of_replicaset")
+    raw["status"]["containerStatuses"] = []
+    raw["spec"]["containers"][0]["resources"] = {
+        "limits": {"cpu": "1500m"},
+        "requests": {"cpu": "0"},
+    }
+    (found,) = trimmed(raw).containers
+    assert (found.cpu_limit, found.cpu_request) == (1.5, None)
+
+
 def test_how_a_container_ended_is_remembered_while_it_waits_and_while_it_runs() -> None:
     ended = {"exitCode": 137, "reason": "OOMKilled", "finishedAt": "1970-01-01T00:01:00Z"}
     waiting = with_status(

@@ -34,7 +34,7 @@ from akeso.protocols import Message, Reading, Usage
 from akeso.settings import Settings
 from akeso.telemetry.metrics import Metrics
 from akeso_healers import RestartPods, Rollback
-from akeso_predictors import ExhaustionPredictor
+from akeso_predictors import Forecaster
 from unit.engine.sim_cluster import Crash, Journal, SimCluster
 from unit.engine.sim_records import SimRecords
 from unit.engine.sim_workload import MIB, SimWorkload
@@ -87,6 +87,16 @@ class SimSource:
             raise self.history_down
         return self._samples(start, end)
 
+    async def cpu(self) -> Sequence[Usage]:
+        newest = self._cluster.now // SCRAPE * SCRAPE
+        return self._cores(newest if self.frozen_at is None else min(newest, self.frozen_at))
+
+    async def cpu_history(self, start: float, end: float, step: float) -> Sequence[Usage]:
+        if self.history_down is not None:
+            raise self.history_down
+        times = [start + i * step for i in range(int((end - start) / step) + 1)]
+        return [use for time in times for use in self._cores(time)]
+
     async def evaluate(self, query: str) -> Sequence[Reading]:
         self._fail()
         answer = self.answers.get(query)
@@ -108,6 +118,15 @@ class SimSource:
     def _fail(self) -> None:
         if self.down is not None:
             raise self.down
+
+    def _cores(self, time: float) -> list[Usage]:
+        self._fail()
+        return [
+            Usage(w.ref.namespace, pod.ref.name, "app", time, w.cores(pod, time))
+            for w in self._cluster.workloads.values()
+            for pod in w.present
+            if pod.ref.name not in self.silent and time > pod.started
+        ]
 
     def _samples(self, start: float, end: float) -> list[Usage]:
         self._fail()
@@ -204,7 +223,7 @@ class Engine:
     loop: Loop
     observer: Observer
     judge: Judge
-    predictor: ExhaustionPredictor
+    predictor: Forecaster
 
 
 class World:
@@ -232,7 +251,7 @@ class World:
         healers = (RestartPods(), Rollback(self.settings.rollout_blame_seconds))
         judge = Judge((*healers, *self.more_healers), self.settings)
         alerts = self.alerts if self.settings.alertmanager_url else None
-        predictor = ExhaustionPredictor(SCRAPE)
+        predictor = Forecaster(SCRAPE)
         healer = Healer(
             self.cluster,
             self.records,

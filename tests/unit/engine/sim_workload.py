@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import math
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -76,6 +77,10 @@ class SimWorkload:
     heap: float = float("inf")  # what no container grows beyond, whatever its limit
     limit: float = LIMIT  # of new pods
     no_resize: Resizing | None = None  # what the kubelet says of every resize; None: it does it
+    demand: Callable[[float], float] = lambda now: 0.1  # cores that all pods share, by time
+    more_cores: dict[str, float] = field(default_factory=dict[str, float])  # by pod uid
+    cpu_limit: float | None = 1.0  # cores per pod
+    cpu_request: float | None = None
     made: int = 0
     fewest_ready: int = 10**6
 
@@ -86,6 +91,13 @@ class SimWorkload:
     @property
     def ready(self) -> int:
         return sum(p.ready for p in self.present)
+
+    def cores(self, pod: SimPod, now: float) -> float:
+        """The load goes to all pods that are ready; none can use more than its limit."""
+        if not pod.ready:
+            return 0.0
+        own = self.more_cores.get(pod.ref.uid, 0.0)
+        return min(own + self.demand(now) / max(1, self.ready), self.cpu_limit or math.inf)
 
     def memory(self, pod: SimPod, now: float) -> float:
         rate = self.leak_of.get(pod.ref.uid, self.leak)
@@ -102,6 +114,8 @@ def shown(w: SimWorkload, pod: SimPod) -> Pod:
         memory_limit=pod.limit,
         memory_wanted=pod.wanted,
         memory_request=pod.wanted,
+        cpu_limit=w.cpu_limit,
+        cpu_request=w.cpu_request,
         waiting_reason=pod.waiting,
         last_exit_reason=pod.exit_reason,
         last_exit_code=pod.exit_code,

@@ -108,6 +108,12 @@ class Prometheus:
     async def memory_history(self, start: float, end: float) -> Sequence[Usage]:
         return ()
 
+    async def cpu(self) -> Sequence[Usage]:
+        return ()
+
+    async def cpu_history(self, start: float, end: float, step: float) -> Sequence[Usage]:
+        return ()
+
     async def evaluate(self, query: str) -> Sequence[Reading]:
         return ()
 

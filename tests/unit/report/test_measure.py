@@ -106,6 +106,15 @@ def test_a_query_signal_shows_its_own_query_with_its_threshold():
     assert {s.label for s in panel.series} == {*PODS, *AFTER}
 
 
+def test_cpu_is_shown_as_the_signal_sees_it_of_all_pods_together():
+    cpu = policy(signals=[{"name": "memory", "builtin": "CPUSaturation"}])
+    source = Prometheus([row("", -60, 60, lambda _: 2.5, container="")])
+    [panel] = measured(leak(), source, [cpu]).panels
+    assert source.asked[0].startswith("sum by (namespace) (rate(container_cpu_usage_seconds_total{")
+    assert panel.title == "CPU use of all pods of web, in cores"
+    assert [s.role for s in panel.series] == [Role.CONCERNED]
+
+
 def test_a_rollout_shows_errors_and_ready_pods_where_somebody_counts_them():
     ready = [row("", -600, 600, lambda _: 3, container="", deployment="web")]
     found = measured(healed(), Prometheus(ready), ROLLOUT)

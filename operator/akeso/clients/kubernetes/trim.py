@@ -158,9 +158,11 @@ def _container(raw: Json, status: Json, sidecar: bool = False) -> Container:
         name=sys.intern(raw["name"]),
         ready=bool(status.get("ready")),
         restarts=whole(status, "restartCount"),
-        memory_limit=_memory_limit(raw, status),
+        memory_limit=_resource(raw, status, "limits", "memory"),
         memory_wanted=_memory(raw, "limits"),
         memory_request=_memory(raw, "requests"),
+        cpu_limit=_resource(raw, status, "limits", "cpu"),
+        cpu_request=_resource(raw, status, "requests", "cpu"),
         resize_restarts=any(
             p.get("resourceName") == "memory" and p.get("restartPolicy") == "RestartContainer"
             for p in parts(raw, "resizePolicy")
@@ -175,12 +177,13 @@ def _container(raw: Json, status: Json, sidecar: bool = False) -> Container:
     )
 
 
-def _memory_limit(raw: Json, status: Json) -> float | None:
-    """What holds now (an in-place resize shows in the status only), in bytes."""
+def _resource(raw: Json, status: Json, kind: str, name: str) -> float | None:
+    """A limit or request that holds now (an in-place resize shows in the status only), in bytes
+    or cores; one of zero bounds nothing."""
     for said in (status, raw):
-        limit = part(said, "resources", "limits").get("memory")
-        if limit is not None:
-            return number(limit)
+        quantity = part(said, "resources", kind).get(name)
+        if quantity is not None:
+            return number(quantity) or None
     return None
 
 

@@ -1,0 +1,234 @@
+"""What workloads bear (their CPU use, the results of queries) against what they must not. Pure.
+
+A pod that is hot alone is no saturation: load balancing, a leader or a stuck thread make one, and
+another pod would not take anything from it. So CPU is summed over all pods of a workload.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+
+from akeso.api.policy import Comparison, HealingPolicy, Signal, Threshold
+from akeso.domain.finding import Signal as About
+from akeso.domain.forecast import Forecast, LoadKey, SeriesKey
+from akeso.domain.workload import Container, PodRef, Snapshot
+from akeso.engine.selection import Selection
+from akeso.protocols import Reading, Usage
+
+# A sample from further in the future betrays a broken clock; it says nothing of freshness.
+CLOCK_AHEAD_SECONDS = 60.0
+
+
+@dataclass(frozen=True, slots=True)
+class Measured:
+    """One series of what one workload bears, at one moment (Unix seconds).
+
+    `bound` is what must not be crossed, in the unit of `value`; `whole` what would be 100 % where
+    the bound is a share of it. `instance` names whom the series measures: when it changes, what was
+    learnt of it no longer holds. `pods` are those it speaks of.
+    """
+
+    key: LoadKey
+    time: float
+    value: float
+    bound: Threshold
+    instance: str
+    pods: tuple[PodRef, ...]
+    whole: float | None = None
+
+    @property
+    def crossed(self) -> bool:
+        return self.bound.crossed_by(self.value)
+
+    @property
+    def way(self) -> float:
+        """How far the value is from its bound; negative once it is on the wrong side."""
+        way = self.bound.value - self.value
+        return way if self.bound.operator is Comparison.ABOVE else -way
+
+
+@dataclass(frozen=True, slots=True)
+class Load:
+    """The newest measurement of one series, since when it is beyond its bound (Unix seconds; None:
+    it is not), and what is expected of it. `foreseen`: the last alarm was of this crossing, or of
+    the one to come."""
+
+    measured: Measured
+    since: float | None
+    forecast: Forecast | None = None
+    foreseen: bool = False
+
+
+# By the source of the series and the uid of the workload.
+Loads = Mapping[tuple[str, str], tuple[Load, ...]]
+
+
+@dataclass(frozen=True, slots=True)
+class CpuUse:
+    """The CPU use of containers, one row each; or why there is none."""
+
+    by_container: Mapping[SeriesKey, Usage] = field(default_factory=dict[SeriesKey, Usage])
+    error: str = ""
+
+
+def source_of(signal: Signal) -> str | None:
+    """Names what a signal's forecasts are about, bound included; None: nothing of a workload's
+    load is forecast. Two signals that say the same share their series."""
+    bound = signal.bound
+    if bound is None or signal.foresight is None:
+        return None
+    if signal.about is About.CPU_SATURATION:
+        return f"CPU {bound.value:g}"
+    by = signal.workload_label or signal.pod_label or "pod"
+    return f"{bound.operator} {bound.value:g} by {by}: {signal.query}"
+
+
+@dataclass(frozen=True, slots=True)
+class Watched:
+    """One signal that looks at one workload's load."""
+
+    signal: Signal
+    source: str
+    seen: Snapshot
+
+
+def watched(
+    selection: Selection, policies: Sequence[HealingPolicy], about: About
+) -> Iterator[Watched]:
+    """Every pair of a workload and a signal of this kind that forecasts its load."""
+    for policy in policies:
+        for signal in policy.spec.signals:
+            source = source_of(signal)
+            if signal.about is about and source is not None:
+                for seen in selection.targets.get(policy.metadata.uid, ()):
+                    yield Watched(signal, source, seen)
+
+
+def horizons_of(pairs: Iterable[Watched]) -> dict[tuple[str, str], tuple[float, float]]:
+    """By source and workload the horizon in seconds and the probability from which to act.
+
+    Where signals overlap the longer horizon and the higher bar hold.
+    """
+    found: dict[tuple[str, str], tuple[float, float]] = {}
+    for pair in pairs:
+        foresight, key = pair.signal.foresight, (pair.source, pair.seen.ref.uid)
+        if foresight is not None:
+            horizon, bar = found.get(key, (0.0, 0.0))
+            found[key] = (
+                max(horizon, float(foresight.horizon_seconds)),
+                max(bar, foresight.probability_percent / 100),
+            )
+    return found
+
+
+# -- CPU -----------------------------------------------------------------------------------------
+
+
+def cores_of(container: Container) -> float | None:
+    """What a container may use (its limit) or is promised (its request), in cores."""
+    return container.cpu_limit or container.cpu_request
+
+
+def bounded(seen: Snapshot) -> Iterator[tuple[SeriesKey, Container, float]]:
+    """Containers with a bound on their CPU, and since when they run, in Unix seconds."""
+    for pod in seen.present:
+        for container in pod.containers:
+            if cores_of(container) is not None:
+                key = SeriesKey(seen.ref.namespace, pod.ref.name, container.name)
+                yield key, container, container.started_at or pod.created_at
+
+
+def cpu_of(
+    pair: Watched, uses: Mapping[SeriesKey, Usage], oldest: float, whole: bool = False
+) -> Measured | None:
+    """The use of all pods of a workload together, against what they may use together.
+
+    Only containers with a sample from after `oldest` count, on both sides: a pod that is starting,
+    or has crashed, bears nothing. `whole`: nothing is said unless all of them have one.
+    """
+    bound = pair.signal.bound
+    total = cores = newest = 0.0
+    for key, container, began in bounded(pair.seen):
+        use = uses.get(key)
+        if use is None or use.time < max(oldest, began):
+            if whole:
+                return None
+            continue
+        total += use.value
+        cores += cores_of(container) or 0.0
+        newest = max(newest, use.time)
+    if not cores or bound is None:
+        return None
+    limit = bound.model_copy(update={"value": cores * bound.value / 100})
+    ref = pair.seen.ref
+    key = LoadKey(ref.namespace, "", "", pair.source, ref.uid)
+    pods = tuple(pod.ref for pod in pair.seen.present)
+    return Measured(key, newest, total, limit, ref.uid, pods, whole=cores)
+
+
+def cpu_past(pairs: Sequence[Watched], uses: Iterable[Usage]) -> Iterator[Measured]:
+    """What was measured earlier of the pods that are there now, from when all of them ran."""
+    by_time: defaultdict[float, dict[SeriesKey, Usage]] = defaultdict(dict)
+    for use in uses:
+        by_time[use.time][SeriesKey(use.namespace, use.pod, use.container)] = use
+    for time in sorted(by_time):
+        for pair in pairs:
+            found = cpu_of(pair, by_time[time], time, whole=True)
+            if found is not None:
+                yield found
+
+
+# -- queries -------------------------------------------------------------------------------------
+
+
+def of_query(pairs: Sequence[Watched], readings: Sequence[Reading]) -> Iterator[Measured]:
+    """The series of one query that speak of these workloads, or of their pods.
+
+    Series of other namespaces are never followed, whatever the query returns.
+    """
+    indexed: dict[str, Mapping[tuple[str, str], Sequence[Reading]]] = {}
+    for pair in pairs:
+        by = pair.signal.workload_label or pair.signal.pod_label or "pod"
+        if by not in indexed:
+            indexed[by] = _index(readings, by)
+        yield from _of_target(pair, indexed[by])
+
+
+def _index(readings: Sequence[Reading], label: str) -> Mapping[tuple[str, str], Sequence[Reading]]:
+    found: defaultdict[tuple[str, str], list[Reading]] = defaultdict(list)
+    for reading in readings:
+        if "namespace" in reading.labels and label in reading.labels:
+            found[reading.labels["namespace"], reading.labels[label]].append(reading)
+    return found
+
+
+def _of_target(
+    pair: Watched, readings: Mapping[tuple[str, str], Sequence[Reading]]
+) -> Iterator[Measured]:
+    ref, bound = pair.seen.ref, pair.signal.bound
+    if bound is None:
+        return
+    if pair.signal.workload_label is not None:
+        everyone = tuple(pod.ref for pod in pair.seen.present)
+        for reading in readings.get((ref.namespace, ref.name), ()):
+            yield _measured(pair, reading, bound, "", ref.uid, everyone)
+        return
+    for pod in pair.seen.present:
+        for reading in readings.get((ref.namespace, pod.ref.name), ()):
+            if reading.time >= pod.created_at:  # before that it is a predecessor of its name
+                yield _measured(pair, reading, bound, pod.ref.name, pod.ref.uid, (pod.ref,))
+
+
+def _measured(
+    pair: Watched,
+    reading: Reading,
+    bound: Threshold,
+    pod: str,
+    instance: str,
+    pods: tuple[PodRef, ...],
+) -> Measured:
+    ref, labels = pair.seen.ref, frozenset(reading.labels.items())
+    key = LoadKey(ref.namespace, pod, "", pair.source, ref.uid, labels)
+    return Measured(key, reading.time, reading.value, bound, instance, pods)

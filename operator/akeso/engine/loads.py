@@ -1,0 +1,115 @@
+"""Gathers once per cycle what workloads bear, from everything that measures it."""
+
+from __future__ import annotations
+
+import math
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+
+from akeso.api.policy import HealingPolicy
+from akeso.domain.finding import Signal as About
+from akeso.domain.forecast import Forecast, SeriesKey
+from akeso.engine.follow import Feed, Follower
+from akeso.engine.load import (
+    CLOCK_AHEAD_SECONDS,
+    CpuUse,
+    Loads,
+    Measured,
+    Watched,
+    bounded,
+    cpu_of,
+    cpu_past,
+    horizons_of,
+    of_query,
+    watched,
+)
+from akeso.engine.selection import Selection
+from akeso.errors import AkesoError
+from akeso.protocols import MetricSource, Predictor, Reading
+from akeso.settings import Settings
+
+
+@dataclass(frozen=True, slots=True)
+class Borne:
+    """What was measured in one cycle. `horizons`: of every series measured, how far to look ahead
+    in seconds, and the probability from which to act."""
+
+    cpu: CpuUse
+    feeds: tuple[Feed, ...]
+    horizons: dict[SeriesKey, tuple[float, float]]
+
+
+class LoadObserver:
+    """Asks the sources that no other signal asks, and follows every series of a load."""
+
+    def __init__(self, source: MetricSource, predictor: Predictor, settings: Settings) -> None:
+        self._source = source
+        self._settings = settings
+        self._follower = Follower(predictor, settings)
+
+    async def observe(
+        self,
+        selection: Selection,
+        policies: Sequence[HealingPolicy],
+        readings: Mapping[str, Sequence[Reading]],
+        now: float,
+    ) -> Borne:
+        """Raises nothing; `readings` is what each query of the policies returns now."""
+        in_cpu = tuple(watched(selection, policies, About.CPU_SATURATION))
+        in_queries = tuple(watched(selection, policies, About.QUERY))
+        cpu = await self._cpu(in_cpu, now)
+        feeds = (*self._cpu_feeds(in_cpu, cpu, now), *self._query_feeds(in_queries, readings))
+        for feed in feeds:
+            await self._follower.take(feed, now)
+        self._follower.forget_silent(now)
+        horizons = horizons_of((*in_cpu, *in_queries))
+        return Borne(cpu, feeds, self._follower.wanted(horizons, feeds))
+
+    def loads(self, borne: Borne, forecasts: Mapping[SeriesKey, Forecast]) -> Loads:
+        """What was measured, with what is expected of it."""
+        return self._follower.loads(borne.feeds, forecasts)
+
+    async def _cpu(self, pairs: Sequence[Watched], now: float) -> CpuUse:
+        """The use of the containers of workloads whose CPU is watched."""
+        names = {key for pair in pairs for key, _, _ in bounded(pair.seen)}
+        if not names:
+            return CpuUse()
+        try:
+            found = await self._source.cpu()
+        except AkesoError as error:
+            return CpuUse(error=str(error))
+        uses = ((SeriesKey(u.namespace, u.pod, u.container), u) for u in found)
+        latest = now + CLOCK_AHEAD_SECONDS
+        return CpuUse(
+            {k: u for k, u in uses if k in names and math.isfinite(u.value) and u.time <= latest}
+        )
+
+    def _cpu_feeds(self, pairs: Sequence[Watched], cpu: CpuUse, now: float) -> Iterator[Feed]:
+        if not pairs:
+            return
+        step = self._settings.scrape_interval_seconds
+        found = (cpu_of(p, cpu.by_container, now - self._settings.stale_after) for p in pairs)
+
+        async def past(start: float, end: float) -> Iterable[Measured]:
+            return cpu_past(pairs, await self._source.cpu_history(start, end, step))
+
+        yield Feed("CPU", [m for m in found if m is not None], past)
+
+    def _query_feeds(
+        self, pairs: Sequence[Watched], readings: Mapping[str, Sequence[Reading]]
+    ) -> Iterator[Feed]:
+        by_query: defaultdict[str, list[Watched]] = defaultdict(list)
+        for pair in pairs:
+            by_query[pair.signal.query or ""].append(pair)
+        for query, asking in by_query.items():
+            yield self._query_feed(query, asking, readings.get(query, ()))
+
+    def _query_feed(self, query: str, pairs: Sequence[Watched], found: Sequence[Reading]) -> Feed:
+        step = self._settings.scrape_interval_seconds
+
+        async def past(start: float, end: float) -> Iterable[Measured]:
+            series = await self._source.evaluate_range(query, start, end, step)
+            return of_query(pairs, [reading for one in series for reading in one])
+
+        return Feed(query, list(of_query(pairs, found)), past)

@@ -1,0 +1,64 @@
+"""The predictors of all classes of metrics behind one door: the key says whose a series is."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+
+from akeso.domain.forecast import Forecast, LoadKey, Sample, SeriesKey
+from akeso_predictors.checks import Floats
+from akeso_predictors.exhaustion import ExhaustionPredictor
+from akeso_predictors.settings import DecisionSettings, for_metric
+
+
+class Forecaster:
+    """One predictor for containers' memory and one for what workloads bear (a `LoadKey`).
+
+    They differ in what a swing means (see `DecisionSettings.by_peaks`) and in nothing else.
+    """
+
+    def __init__(self, step_seconds: float) -> None:
+        self._memory = ExhaustionPredictor(step_seconds)
+        settings = for_metric("load", DecisionSettings())
+        self._load = ExhaustionPredictor(step_seconds, settings)
+
+    def ingest(self, samples: Iterable[Sample]) -> None:
+        """Add samples in any order, once or more often; also to back-fill."""
+        loads: list[Sample] = []
+
+        def others() -> Iterable[Sample]:
+            for sample in samples:
+                if isinstance(sample.key, LoadKey):
+                    loads.append(sample)
+                else:
+                    yield sample
+
+        self._memory.ingest(others())
+        self._load.ingest(loads)
+
+    def evaluate(
+        self, now: float, horizon: Mapping[SeriesKey, float] | float,
+        threshold: Mapping[SeriesKey, float] | float = 0.8,
+    ) -> dict[SeriesKey, Forecast]:  # fmt: skip
+        """See `ExhaustionPredictor.evaluate`."""
+        found = self._memory.evaluate(now, horizon, threshold)
+        return found | self._load.evaluate(now, horizon, threshold)
+
+    def peek(self, key: SeriesKey, now: float, horizon: float, threshold: float = 0.8) -> Forecast:
+        """See `ExhaustionPredictor.peek`."""
+        return self._of(key).peek(key, now, horizon, threshold)
+
+    def mark_action(self, key: SeriesKey, now: float) -> None:
+        """See `ExhaustionPredictor.mark_action`."""
+        self._of(key).mark_action(key, now)
+
+    def history(self, key: SeriesKey) -> tuple[Floats, Floats]:
+        """See `ExhaustionPredictor.history`."""
+        return self._of(key).history(key)
+
+    def forget(self, keys: Iterable[SeriesKey]) -> None:
+        """See `ExhaustionPredictor.forget`."""
+        for key in keys:
+            self._of(key).forget([key])
+
+    def _of(self, key: SeriesKey) -> ExhaustionPredictor:
+        return self._load if isinstance(key, LoadKey) else self._memory

@@ -11,7 +11,7 @@ import os
 import sys
 from collections.abc import Sequence
 
-from akeso.cli.parser import Options, build
+from akeso.cli.parser import Options, build, called
 from akeso.cli.usage import UsageError
 from akeso.errors import AkesoError, GoneError, StaleError, TransientError
 
@@ -21,20 +21,21 @@ _INSTALL = "Install them: kubectl apply --server-side -f crds/"
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Runs one command; its exit code."""
-    options = build().parse_args(arguments, Options())
+    name = called(sys.argv[0])
+    options = build(name).parse_args(arguments, Options())
     # Libraries warn through logging; what a person must know comes as one sentence instead. The
     # operator sets its own log up.
     logging.getLogger().addHandler(logging.NullHandler())
     try:
         return options.run(options)
     except UsageError as error:
-        print(f"akeso: {error}\nSee: akeso {options.command} --help", file=sys.stderr)
+        print(f"{name}: {error}\nSee: {name} {options.command} --help", file=sys.stderr)
         return 2
     except AkesoError as error:
-        print(f"akeso: {told(error)}", file=sys.stderr)
+        print(f"{name}: {told(error)}", file=sys.stderr)
         return 1
     except KeyboardInterrupt:
-        print("akeso: interrupted", file=sys.stderr)
+        print(f"{name}: interrupted", file=sys.stderr)
         return INTERRUPTED
     except BrokenPipeError:
         # The reader (head, less) has seen enough; the interpreter must not complain at exit.

@@ -3,10 +3,16 @@
 from __future__ import annotations
 
 import argparse
-from collections.abc import Callable
+import re
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from importlib import import_module
+from pathlib import PurePath
 from typing import Any
+
+NAME = "akeso"
+# kubectl takes this file on the PATH for its own command `kubectl akeso`.
+PLUGIN = "kubectl-akeso"
 
 _EXAMPLES = """\
 examples:
@@ -50,6 +56,7 @@ COMMANDS = (
     Command("doctor", "whether all that Akeso needs is there, and what to do", "doctor.command"),
     Command("config", "the settings that hold, and where each comes from", "config"),
     Command("crds", "print the custom resources, to be applied", "crds"),
+    Command("completion", "print what lets bash or zsh complete commands", "completion"),
     Command("version", "which version this is", "version"),
 )
 
@@ -69,16 +76,28 @@ class CommandParser(argparse.ArgumentParser):
             return
         command, self.module = import_module(f"akeso.cli.{self.module}"), None
         command.arguments(self)
-        self.epilog = command.EXAMPLES
+        name = self.prog.rpartition(" ")[0]
+        self.epilog = as_called(command.EXAMPLES, name)
+        self.usage = as_called(self.usage, name) if self.usage else None
         self.set_defaults(run=command.run)
 
 
-def build() -> argparse.ArgumentParser:
-    """The whole command line."""
+def called(path: str) -> str:
+    """The words that a person called it by: kubectl runs a plugin by the name of its file."""
+    return "kubectl akeso" if PurePath(path).stem == PLUGIN else NAME
+
+
+def as_called(text: str, called: str) -> str:
+    """Help as that person can repeat it: our name where a command line begins with it."""
+    return re.sub(rf"^( *){NAME}(?= )", rf"\1{called}", text, flags=re.MULTILINE)
+
+
+def build(name: str = NAME) -> argparse.ArgumentParser:
+    """The whole command line; `name` is what it was called by."""
     parser = argparse.ArgumentParser(
-        prog="akeso",
+        prog=name,
         description="Akeso forecasts failures in Kubernetes and heals them before users notice.",
-        epilog=_EXAMPLES,
+        epilog=as_called(_EXAMPLES, name),
         formatter_class=argparse.RawDescriptionHelpFormatter,
         allow_abbrev=False,
     )
@@ -104,9 +123,15 @@ def build() -> argparse.ArgumentParser:
 
 def parser_of(name: str) -> CommandParser:
     """One command's parser, filled: what the reference is generated from."""
-    actions: Any = build()._actions  # argparse has no public way to its subparsers
-    found: CommandParser = next(a for a in actions if a.dest == "command").choices[name]
+    found = parsers_of(build())[name]
     found.fill()
+    return found
+
+
+def parsers_of(parser: argparse.ArgumentParser) -> Mapping[str, CommandParser]:
+    """The commands' parsers by name, not filled yet."""
+    actions: Any = parser._actions  # argparse has no public way to its subparsers
+    found: Mapping[str, CommandParser] = next(a for a in actions if a.dest == "command").choices
     return found
 
 

@@ -21,6 +21,8 @@ FORMATS = ("table", "json", "yaml")
 PIPE_WIDTH = 200
 # Below this a sentence in the last column would be a tower of words: it gets a line of its own.
 NARROW = 120
+# A terminal of a few columns wraps by itself; laid out for so few, words would be lost.
+NARROWEST = 20
 
 
 def add_output(parser: argparse.ArgumentParser) -> None:
@@ -33,11 +35,20 @@ def add_output(parser: argparse.ArgumentParser) -> None:
     )
 
 
+class Paper(Console):
+    """A console that leaves it to `akeso.cli.main` what a reader that has gone means."""
+
+    def on_broken_pipe(self) -> None:
+        raise BrokenPipeError
+
+
 def console_for(stream: Any = None) -> Console:
     """Colours and width as the terminal has them; NO_COLOR and COLUMNS are heard."""
     out = stream if stream is not None else sys.stdout
     wide = None if out.isatty() or "COLUMNS" in os.environ else PIPE_WIDTH
-    return Console(file=out, width=wide, highlight=False)
+    console = Paper(file=out, width=wide, highlight=False)
+    console.width = max(console.width, NARROWEST)
+    return console
 
 
 def show(options: Options, data: Mapping[str, Any], table: Callable[[Console], None]) -> int:

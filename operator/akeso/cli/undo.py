@@ -12,6 +12,7 @@ from rich.text import Text
 
 from akeso.api.conditions import get_condition
 from akeso.api.healing import Healing
+from akeso.cli import usage
 from akeso.cli.flags import CONNECTION, OWN_NAMESPACE, add_settings, settings_of
 from akeso.cli.follow import Follower, add_waiting, patience, teller, undo_over
 from akeso.cli.heal import NO_REASON, reason_of, warn_of_silence
@@ -57,6 +58,7 @@ class Asked:
 
 def run(options: Options) -> int:
     within = patience(options)
+    usage.check_names({"HEALING": options.healing})
     settings = settings_of(options)
     namespace = options.namespace or current_namespace(settings.kubeconfig)
     asked = Asked(namespace, options.healing, reason_of(options.reason))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 
 from akeso.domain.workload import Kind
@@ -10,6 +11,7 @@ from akeso.errors import AkesoError
 
 _SECONDS = {"s": 1, "m": 60, "h": 3_600, "d": 86_400}
 _DURATION = re.compile(r"(?:(\d+)d)?(?:(\d+)h)?(?:(\d+)m)?(?:(\d+)s)?")
+_NAME = re.compile(r"[a-z0-9]([-a-z0-9.]{0,251}[a-z0-9])?")
 # The names that kubectl takes for the kinds Akeso heals.
 _KINDS = {
     **dict.fromkeys(("deployment", "deployments", "deploy"), Kind.DEPLOYMENT),
@@ -45,10 +47,21 @@ def before(now: datetime, text: str) -> datetime:
         return datetime.min.replace(tzinfo=UTC)
 
 
+def check_names(values: Mapping[str, str | None]) -> None:
+    """Names as Kubernetes has them, by what they were given as; anything else goes nowhere."""
+    for given, name in values.items():
+        if name is not None and not _NAME.fullmatch(name):
+            raise UsageError(
+                f"{given} {name!r} can't be a name: names have lower-case letters, digits, '-' and"
+                " '.', and begin and end with a letter or digit."
+            )
+
+
 def workload(text: str) -> tuple[Kind | None, str]:
     """`deployment/shop`, `sts/db`, `deployments.apps/shop` or only `shop`."""
     kind, slash, name = text.rpartition("/")
     if not slash:
+        check_names({"TARGET": text})
         return None, text
     found = _KINDS.get(kind.lower().removesuffix(".apps"))
     if found is None or not name:
@@ -56,6 +69,7 @@ def workload(text: str) -> tuple[Kind | None, str]:
             f"{text!r} names no workload; write deployment/NAME, statefulset/NAME, "
             "daemonset/NAME or only NAME."
         )
+    check_names({"TARGET": name})
     return found, name
 
 

@@ -2,9 +2,16 @@
 
 from __future__ import annotations
 
+import contextlib
+import fcntl
 import json
+import os
+import pty
+import re
+import struct
 import subprocess
 import sys
+import termios
 from typing import Any
 
 import pytest
@@ -108,24 +115,117 @@ def test_ctrl_c_is_exit_code_130_without_a_trace(
     assert capsys.readouterr().err == "akeso: interrupted\n"
 
 
-def test_a_reader_that_has_seen_enough_is_no_error():
-    done = subprocess.run(
-        f"{sys.executable} -m akeso status --help | head -1; exit ${{PIPESTATUS[0]}}",
-        shell=True,
-        executable="/bin/bash",
-        env={"PYTHONPATH": ":".join(sys.path)},
-        capture_output=True,
-        text=True,
-        check=False,
+def test_a_reader_that_has_seen_enough_ends_it_without_a_trace():
+    for words in ("status --help", "config"):
+        done = subprocess.run(
+            f"{sys.executable} -m akeso {words} | true; exit ${{PIPESTATUS[0]}}",
+            shell=True,
+            executable="/bin/bash",
+            env={"PYTHONPATH": ":".join(sys.path)},
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        assert done.stderr == ""
+        assert done.returncode in (0, 141), "141 where the reader left first"
+
+
+def _in_terminal(columns: int, words: list[str], **environment: str) -> str:
+    """What a terminal of that width gets from a real process."""
+    parent, child = pty.openpty()
+    fcntl.ioctl(child, termios.TIOCSWINSZ, struct.pack("HHHH", 24, columns, 0, 0))
+    done = subprocess.Popen(
+        [sys.executable, "-m", "akeso", *words],
+        env={"PYTHONPATH": ":".join(sys.path), "TERM": "xterm-256color", **environment},
+        stdin=child,
+        stdout=child,
+        stderr=child,
     )
-    assert "Traceback" not in done.stderr
+    os.close(child)
+    said = b""
+    with contextlib.suppress(OSError):  # Linux ends a terminal with EIO
+        while part := os.read(parent, 4096):
+            said += part
+    os.close(parent)
+    done.wait()
+    return said.decode()
+
+
+UNREACHABLE = ["doctor", "--kubeconfig", "/nowhere", "--akeso-namespace", "akeso"]
+COLOUR = re.compile(r"\x1b\[[0-9;]*?3[0-9]m")
+
+
+def test_a_terminal_gets_colours_and_no_color_takes_them_away():
+    assert COLOUR.search(_in_terminal(100, UNREACHABLE))
+    assert not COLOUR.search(_in_terminal(100, UNREACHABLE, NO_COLOR="1"))
+    assert "\x1b[" not in _in_terminal(100, UNREACHABLE, TERM="dumb")
+
+
+@pytest.mark.parametrize("columns", [0, 1, 40])
+def test_a_terminal_of_any_width_gets_every_word(columns: int):
+    said = _in_terminal(columns, UNREACHABLE, NO_COLOR="1")
+    plain = re.sub(r"\x1b\[[0-9;]*m|\s", "", said)
+    assert "thereisno/nowhere" in plain
+    assert "Traceback" not in said
+
+
+def test_a_pipe_gets_neither_colours_nor_a_width_to_wrap_at():
+    command = [sys.executable, "-m", "akeso", *UNREACHABLE]
+    environment = {"PYTHONPATH": ":".join(sys.path), "TERM": "xterm-256color"}
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
+    assert done.returncode == 1
+    assert "\x1b" not in done.stdout
+    assert any(len(line) > 100 for line in done.stdout.splitlines())
+
+
+def test_a_terminal_without_unicode_gets_plain_signs():
+    environment = {"PYTHONIOENCODING": "ascii", "PYTHONPATH": ":".join(sys.path)}
+    command = [sys.executable, "-m", "akeso", *UNREACHABLE]
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stderr) == (1, "")
+    assert "? API server:" in done.stdout
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ["status", "-n", ".."],
+        ["status", "-n", "a/b"],
+        ["history", "-n", ""],
+        ["heal", ""],
+        ["heal", "deploy/.."],
+        ["heal", "Web"],
+        ["undo", "../x"],
+        ["explain", "web", "-n", "UPPER"],
+    ],
+)
+def test_what_can_be_no_name_reaches_no_server(words: list[str], capsys: Any):
+    assert main([*words, "--kubeconfig", "/nowhere"]) == 2
+    assert "can't be a name" in capsys.readouterr().err
+
+
+def test_who_may_not_look_everywhere_is_told_how_to_look_at_one_namespace(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+):
+    def run(_: Options) -> int:
+        raise PermanentError("alice may not list healings in the whole cluster.")
+
+    monkeypatch.setattr("akeso.cli.status.run", run)
+    assert main(["status"]) == 1
+    assert "-n NAMESPACE" in capsys.readouterr().err
+    assert main(["status", "-n", "shop"]) == 1
+    assert "-n NAMESPACE" not in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(
     ("error", "remedy"),
     [
-        (GoneError("GET /apis/akeso.dev/v1alpha1/healings: 404 page not found"), "-f crds/"),
+        (
+            GoneError("GET /apis/akeso.dev/v1alpha1/healings: 404 page not found"),
+            "akeso crds | kubectl apply",
+        ),
         (StaleError("the object is not the one that was looked at"), "run the command again"),
+        (TransientError("GET /api: Unauthorized"), "log in again"),
         (TransientError("GET /api: no answer in time"), "kubectl get --raw /readyz"),
     ],
 )

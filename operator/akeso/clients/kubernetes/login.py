@@ -6,6 +6,7 @@ import asyncio
 import os
 from dataclasses import dataclass, field
 from importlib import metadata
+from pathlib import Path
 from typing import Any
 
 import yaml
@@ -78,11 +79,32 @@ async def _configuration(settings: Settings) -> Configuration:
                 persist_config=False,
             )
     except _UNUSABLE as e:
-        raise PermanentError(
-            f"No credentials for the API server: {e}. Set AKESO_KUBECONFIG to a kubeconfig, or "
-            "run in a pod with a service account."
-        ) from e
+        raise PermanentError(_complaint(settings, e)) from e
     return configuration
+
+
+def _complaint(settings: Settings, error: Exception) -> str:
+    """Which files were looked at, and what was wrong with them, in one line."""
+    if settings.kubeconfig is None and "KUBERNETES_SERVICE_HOST" in os.environ:
+        return f"No credentials for the API server: the pod's service account: {_line(error)}"
+    asked = settings.kubeconfig or os.environ.get("KUBECONFIG") or "~/.kube/config"
+    files = [Path(name).expanduser() for name in asked.split(os.pathsep) if name]
+    there = [str(file) for file in files if file.exists()]
+    remedy = "Name one that is right with --kubeconfig, AKESO_KUBECONFIG or KUBECONFIG."
+    if not there:
+        missing = ", ".join(map(str, files))
+        return f"No credentials for the API server: there is no {missing}. {remedy}"
+    return (
+        f"No credentials for the API server: kubeconfig {', '.join(there)} can't be used:"
+        f" {_line(error)}. {remedy}"
+    )
+
+
+def _line(error: Exception) -> str:
+    """What a foreign library says, without its line breaks; a wrong shape it says badly."""
+    if isinstance(error, TypeError | AttributeError | LookupError):
+        return "it is no kubeconfig"
+    return " ".join(str(error).split()).rstrip(".")
 
 
 def _version() -> str:

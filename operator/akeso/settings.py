@@ -89,6 +89,12 @@ class Settings(BaseSettings):
         le=1,
         description="Above this share of failed requests a new pod is erroring.",
     )
+    crash_loop_restarts: int = Field(
+        default=3,
+        ge=1,
+        description="Restarts from which a container that the kubelet holds back is CrashLooping; "
+        "fewer may have waited for something that came up a moment later.",
+    )
     rollout_unready_seconds: Seconds = Field(
         default=30.0,
         description="A new pod may be unready this long (plus its readiness probe's own delay) "

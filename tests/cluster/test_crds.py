@@ -25,6 +25,7 @@ THRESHOLD = {"value": "0.05"}
 QUERY = {"name": "s", "query": "up", "threshold": THRESHOLD, "podLabel": "pod"}
 MEMORY = {"name": "s", "builtin": "MemoryExhaustion"}
 CPU = {"name": "s", "builtin": "CPUSaturation"}
+CRASHES = {"name": "s", "builtin": "CrashLooping"}
 ROLLOUT = {"name": "s", "builtin": "RolloutFailing"}
 ALERT = {"name": "s", "alert": {"matchLabels": {"alertname": "Slow"}}}
 
@@ -122,6 +123,8 @@ REFUSED = [
     (policy({**QUERY, **ROLLOUT, "workloadLabel": "w"}), "and remove workloadLabel"),
     (policy({**ROLLOUT, "forecast": {}}), "queries alone are forecast: remove forecast"),
     (policy({**QUERY, **ROLLOUT, "forecast": {}}), "queries alone are forecast: remove forecast"),
+    (policy({**CRASHES, "forecast": {}}), "queries alone are forecast: remove forecast"),
+    (policy({**CRASHES, "threshold": THRESHOLD}), "threshold is what a query, or CPUSaturation"),
     (policy({**QUERY, **CPU}), "only RolloutFailing takes a query, the other builtins measure"),
     (policy({**MEMORY, "threshold": THRESHOLD}), "threshold is what a query, or CPUSaturation"),
     (policy({**ROLLOUT, "threshold": THRESHOLD}), "threshold is what a query, or CPUSaturation"),
@@ -149,6 +152,7 @@ ADMITTED = [
     policy(ROLLOUT),
     policy({**QUERY, **ROLLOUT}),
     policy(CPU),
+    policy(CRASHES),
     policy({**CPU, "threshold": {"value": "150.5"}, "forecast": {"horizonSeconds": 60}}),
     policy(QUERY),
     policy({**QUERY, "forecast": {}}),

@@ -8,8 +8,10 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from typing import Any
 
-from cluster.harness import World, conditions
-from cluster.workloads import Json, policy, workload
+from akeso_lab.fake_nodes import BEHAVIOUR
+from akeso_lab.proxy import Cut
+from cluster.harness import Stage, World, conditions, world
+from cluster.workloads import ROLLOUT_SIGNAL, Json, broken, policy, workload
 
 CORES = 2.0  # per pod
 
@@ -115,3 +117,60 @@ async def test_load_that_is_coming_is_told_before_it_is_there(here: World) -> No
     for healing in found:
         assert 80 <= healing["spec"]["evidence"]["probabilityPercent"] <= 100
     assert here.effects() == []
+
+
+CRASHES: Json = {"name": "crashes", "builtin": "CrashLooping"}
+
+
+async def test_a_pod_that_crash_loops_is_told_once_while_there_is_no_prometheus(
+    stage: Stage,
+) -> None:
+    async with world(stage, prometheus_faults=True) as here:
+        assert here.prometheus is not None
+        here.prometheus.add(Cut())
+        await here.apply(workload())
+        await here.rolled_out("Deployment")
+        await here.apply(policy(CRASHES))
+        here.operator.start(crash_loop_restarts="2")
+        await here.condition("Ready", "True")
+        [sick, *_] = await here.pods()
+        label = {"metadata": {"labels": {BEHAVIOUR: "crashloop"}}}
+        await here.patch("Pod", sick["metadata"]["name"], label)
+        healing = await here.until(lambda: needs_human(here))
+        assert healing["spec"]["origin"] == "Event"
+        assert [p["uid"] for p in healing["spec"]["evidence"]["pods"]] == [sick["metadata"]["uid"]]
+        assert "crash-loops: 2 restarts, last with Error" in healing["spec"]["evidence"]["message"]
+        await here.untouched(5)
+        assert [h["metadata"]["name"] for h in await here.healings()] == [
+            healing["metadata"]["name"]
+        ]
+        assert len(await told(here, "NeedsHuman")) == 1
+        assert here.effects() == []
+
+
+async def told(here: World, decision: str) -> list[Json]:
+    """Events about that decision."""
+    path = f"/apis/events.k8s.io/v1/namespaces/{here.name}/events"
+    return [e for e in await here.api.list_all(path) if e.get("action") == decision]
+
+
+async def test_a_release_that_crashes_is_one_problem_and_no_crash_loop_besides(
+    here: World,
+) -> None:
+    """No revision was seen healthy, so nothing is rolled back and the pods go on crashing."""
+    good = workload()
+    await here.apply(good)
+    await here.rolled_out("Deployment")
+    await here.apply(policy(CRASHES, ROLLOUT_SIGNAL))
+    bad = broken(good)
+    bad["spec"]["template"]["metadata"]["labels"][BEHAVIOUR] = "crashloop"
+    await here.apply(bad)
+    here.operator.start(crash_loop_restarts="1")
+
+    async def crashed_twice() -> bool:
+        found = [c for p in await here.pods() for c in p["status"].get("containerStatuses", [])]
+        return any(c["restartCount"] >= 2 for c in found)
+
+    await here.until(crashed_twice)
+    await here.untouched(3)
+    assert [h["spec"]["signal"] for h in await here.healings()] == ["rollout"]

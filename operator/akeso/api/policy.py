@@ -45,6 +45,7 @@ class Builtin(StrEnum):
 
     MEMORY_EXHAUSTION = "MemoryExhaustion"
     CPU_SATURATION = "CPUSaturation"
+    CRASH_LOOPING = "CrashLooping"
     ROLLOUT_FAILING = "RolloutFailing"
 
 
@@ -147,11 +148,13 @@ FORECAST_BY_DEFAULT = frozenset({Builtin.MEMORY_EXHAUSTION, Builtin.CPU_SATURATI
 SATURATED = Threshold(value=90.0, for_seconds=60)
 
 # What is tried when the ladder is left out: the least invasive routine that can help. A query
-# or an alert says nothing about the cause, so nothing is tried and a person is told.
+# or an alert says nothing about the cause, and what crash-loops was restarted already, so nothing
+# is tried and a person is told.
 DEFAULT_LADDERS: Mapping[About, tuple[Rung, ...]] = MappingProxyType(
     {
         About.MEMORY_EXHAUSTION: (Rung(healer="RestartPods"),),
         About.CPU_SATURATION: (),
+        About.CRASH_LOOPING: (),
         About.ROLLOUT_FAILING: (Rung(healer="Rollback"),),
         About.QUERY: (),
         About.ALERT: (),

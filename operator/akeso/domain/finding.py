@@ -14,9 +14,14 @@ class Signal(StrEnum):
 
     MEMORY_EXHAUSTION = "MemoryExhaustion"
     CPU_SATURATION = "CPUSaturation"
+    CRASH_LOOPING = "CrashLooping"
     ROLLOUT_FAILING = "RolloutFailing"
     QUERY = "Query"
     ALERT = "Alert"
+
+
+# What the API server alone tells; a live read of the workload is as fresh as can be.
+FROM_THE_API = frozenset({Signal.CRASH_LOOPING, Signal.ROLLOUT_FAILING})
 
 
 class Origin(StrEnum):

@@ -13,9 +13,10 @@ from akeso.domain.forecast import Forecast, SeriesKey
 from akeso.domain.workload import Pod, PodRef, Snapshot
 from akeso.engine.alerts import find_alert
 from akeso.engine.breaches import Breach, Breaches
+from akeso.engine.crashes import Looping, crash_looping, looping
 from akeso.engine.observe import Observation, error_query
 from akeso.engine.overload import forecast_of, overloaded
-from akeso.engine.rollouts import RolloutRules, failing_rollout
+from akeso.engine.rollouts import RolloutRules, failing_rollout, on_trial
 from akeso.engine.words import bytes_of, seconds_of
 from akeso.settings import Settings
 
@@ -81,6 +82,8 @@ def _find(
         found = _memory(seen, observation)
     elif about is About.CPU_SATURATION:
         found = overloaded(signal, observation.loads_of(signal, seen.ref.uid), observation.now)
+    elif about is About.CRASH_LOOPING:
+        found = crash_looping(crashing(policy, seen, observation, settings), seen, observation.now)
     elif about is About.ROLLOUT_FAILING:
         found = _rollout(seen, signal, observation, settings)
     else:
@@ -175,6 +178,18 @@ def _erring(
         if hits:
             found[pod.ref.name] = min(breach.since for breach in hits)
     return {pod: at for pod, at in found.items() if observation.now - at >= key[1].for_seconds}
+
+
+def crashing(
+    policy: HealingPolicy, seen: Snapshot, observation: Observation, settings: Settings
+) -> tuple[Looping, ...]:
+    """The containers that crash-loop, without those of a rollout that a RolloutFailing signal, of
+    this policy or of another, judges still."""
+    now, meeting = observation.now, observation.selection.overlaps.get(seen.ref.uid, (policy,))
+    judged = any(s.about is About.ROLLOUT_FAILING for p in meeting for s in p.spec.signals)
+    healthy = observation.healthy.get(seen.ref.uid, ())
+    tried = on_trial(seen, healthy, rollout_rules(settings), now) if judged else None
+    return looping(seen, settings.crash_loop_restarts, now, tried)
 
 
 def _rollout(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from akeso.api.policy import HealingPolicy, Signal
@@ -11,7 +11,8 @@ from akeso.domain.finding import Signal as About
 from akeso.domain.forecast import Forecast
 from akeso.domain.workload import PodRef, Snapshot
 from akeso.engine.alerts import find_alert
-from akeso.engine.detect import Problem, detect, forecasts_of, memory_sentence
+from akeso.engine.crashes import looping
+from akeso.engine.detect import Problem, crashing, detect, forecasts_of, memory_sentence
 from akeso.engine.judge import Circumstances, Judge, Judgement, Question
 from akeso.engine.load import bounded
 from akeso.engine.observe import Observation, query_key
@@ -67,7 +68,7 @@ def explain(
             judgement = judge.next_step(
                 Question(finding, signal, seen, around[policy.metadata.uid])
             )
-            facts = _facts(signal, seen, observation, settings)
+            facts = _facts(policy, signal, seen, observation, settings)
             coming = _forecasts(signal, seen, observation)
             explained.append(SignalExplained(policy, signal, facts, problem, judgement, coming))
     return Explanation(seen, _of_containers(seen, observation), tuple(explained))
@@ -105,7 +106,11 @@ def _supposed(
 
 
 def _facts(
-    signal: Signal, seen: Snapshot, observation: Observation, settings: Settings
+    policy: HealingPolicy,
+    signal: Signal,
+    seen: Snapshot,
+    observation: Observation,
+    settings: Settings,
 ) -> tuple[str, ...]:
     if signal.about is About.MEMORY_EXHAUSTION:
         if observation.memory_error is not None:
@@ -118,6 +123,8 @@ def _facts(
     if signal.about is About.CPU_SATURATION:
         return tuple(sentence(signal, load) for load in loads) or (_no_cpu(seen, observation),)
     ready = f"{seen.ready} of {seen.replicas} pods are ready, revision {seen.update_revision}"
+    if signal.about is About.CRASH_LOOPING:
+        return (ready, *_crashes(policy, seen, observation, settings))
     key = query_key(signal, settings)
     result = observation.queries.get(key) if key else None
     if result is None:
@@ -137,6 +144,15 @@ def _alert_fact(signal: Signal, seen: Snapshot, observation: Observation) -> str
         return "no such alert fires for it"
     evidence, _, _, suppressed = found
     return f"{evidence.message}, silenced or inhibited" if suppressed else evidence.message
+
+
+def _crashes(
+    policy: HealingPolicy, seen: Snapshot, observation: Observation, settings: Settings
+) -> Iterator[str]:
+    own = crashing(policy, seen, observation, settings)
+    for hit in looping(seen, settings.crash_loop_restarts, observation.now):
+        left = "" if hit in own else "; its rollout is RolloutFailing's to judge"
+        yield f"{hit.told(observation.now)}{left}"
 
 
 def _no_cpu(seen: Snapshot, observation: Observation) -> str:

@@ -22,12 +22,14 @@ def measured(signal: Signal, seen: Snapshot, observation: Observation, settings:
         return observation.firing.error is None
     if signal.about is About.CPU_SATURATION:
         return cpu_measured(seen, observation, settings)
+    age = 0.0 if seen.live else observation.source_age(signal.about)
+    if signal.about is About.CRASH_LOOPING:
+        return age is not None and age <= settings.stale_after
     key = query_key(signal, settings)
     result = observation.queries.get(key) if key else None
     if signal.about is About.ROLLOUT_FAILING:
         # Without a query pod states count; with one, an outage of its source hides errors.
         down = result is not None and isinstance(result.error, TransientError)
-        age = 0.0 if seen.live else observation.source_age(signal.about)
         return not down and age is not None and age <= settings.stale_after
     return result is not None and any(_speaks_of(r.labels, signal, seen) for r in result.readings)
 

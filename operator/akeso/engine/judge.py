@@ -10,8 +10,7 @@ from akeso.api.healing import Attempt, Healing
 from akeso.api.policy import HealingPolicy, Mode, Rung, Signal
 from akeso.domain.action import Action, Effect, Plan
 from akeso.domain.capacity import Capacity
-from akeso.domain.finding import Finding, Outcome
-from akeso.domain.finding import Signal as About
+from akeso.domain.finding import FROM_THE_API, Finding, Outcome
 from akeso.domain.verdict import Verdict
 from akeso.domain.workload import Snapshot, WorkloadRef
 from akeso.engine import record
@@ -136,7 +135,7 @@ class Judge:
         """What the guards say right before one write of an attempt under way."""
         plan = self.plan_of(attempt, question.seen.ref)
         case = replace(self.case(question, plan, attempt.healer), action=action)
-        if question.signal.about is About.ROLLOUT_FAILING and question.seen.live:
+        if question.signal.about in FROM_THE_API and question.seen.live:
             case = replace(case, source_age=0.0)  # its source is the workload, read just now
         return ask(case)
 

@@ -64,13 +64,11 @@ def failing_rollout(
     now: float,
 ) -> FailingRollout | None:
     """Judges the newest revision of `seen`; `erring` maps pod names to when errors began."""
-    newest = seen.revision(seen.update_revision)
-    if newest is None or newest.name in healthy:
+    newest = on_trial(seen, healthy, rules, now)
+    if newest is None:
         return None
-    if now - newest.created_at > rules.blame_seconds:
-        return None
-    new = [p for p in seen.present if p.revision == newest.name]
-    old = [p for p in seen.present if p.revision != newest.name]
+    new = [p for p in seen.present if p.revision == newest]
+    old = [p for p in seen.present if p.revision != newest]
     if old and not _fine(old, erring, rules, now):
         return None
     troubles = tuple(
@@ -83,10 +81,20 @@ def failing_rollout(
     since = min(t.since for t in troubles)
     others = f"all {len(old)} of the old one are fine" if old else "none of the old one is left"
     message = (
-        f"{len(troubles)} of {len(new)} pods of revision {newest.name} fail"
+        f"{len(troubles)} of {len(new)} pods of revision {newest} fail"
         f" ({troubles[0].pod.ref.name}: {troubles[0].why}); {others}"
     )
     return FailingRollout(troubles, since, message)
+
+
+def on_trial(
+    seen: Snapshot, healthy: tuple[str, ...], rules: RolloutRules, now: float
+) -> str | None:
+    """The newest revision, as long as it may be blamed for what its pods do."""
+    newest = seen.revision(seen.update_revision)
+    if newest is None or newest.name in healthy:
+        return None
+    return newest.name if now - newest.created_at <= rules.blame_seconds else None
 
 
 def seen_healthy(
@@ -117,13 +125,13 @@ def _trouble(
     for container in pod.containers:
         if container.waiting_reason in CANNOT_START:
             why = f"container {container.name} is in {container.waiting_reason}"
-            return PodTrouble(pod, why, _crash_onset(pod, now))
+            return PodTrouble(pod, why, crash_onset(pod, now))
         if _crash_looping(container, rules, now):
             why = (
                 f"container {container.name} crashed {container.restarts} times,"
                 f" last with {container.last_exit_reason or container.last_exit_code}"
             )
-            return PodTrouble(pod, why, _crash_onset(pod, now))
+            return PodTrouble(pod, why, crash_onset(pod, now))
     unready = _unready_for(pod, now)
     allowance = rules.unready_seconds + max((c.readiness_delay for c in pod.containers), default=0)
     if unready is not None and unready > allowance:
@@ -149,7 +157,7 @@ def _crash_looping(container: Container, rules: RolloutRules, now: float) -> boo
     )
 
 
-def _crash_onset(pod: Pod, now: float) -> float:
+def crash_onset(pod: Pod, now: float) -> float:
     """When crashing began. Only the last crash has a time; the mean life tells the rest.
 
     A pod that lived for days before its few restarts gets a late onset, one that has crashed

@@ -8,7 +8,7 @@ from enum import StrEnum
 
 from akeso.api.healing import ActionType, Attempt
 from akeso.domain.action import Effect
-from akeso.domain.finding import Outcome
+from akeso.domain.finding import FROM_THE_API, Outcome
 from akeso.domain.finding import Signal as About
 from akeso.domain.forecast import Forecast, SeriesKey
 from akeso.domain.workload import Pod, Snapshot
@@ -78,6 +78,7 @@ def check(trial: Trial) -> Look:
         or _unsettled(seen)
         or _no_data(trial)
         or (_room(trial) if trial.buys_memory else _borne(trial) or _still_there(trial))
+        or _steady(trial)
         or Look(Check.GOOD, f"all {seen.ready} pods are ready and the problem is gone")
     )
 
@@ -115,7 +116,7 @@ def _unsettled(seen: Snapshot) -> Look | None:
 def _no_data(trial: Trial) -> Look | None:
     around, signal, settings = trial.subject.around, trial.subject.signal, trial.settings
     age = around.observation.source_age(signal.about, query_key(signal, settings))
-    if trial.about is About.ROLLOUT_FAILING and trial.seen.live:
+    if trial.about in FROM_THE_API and trial.seen.live:
         age = 0.0  # its source is the workload itself, read just now
     if age is None or age + around.late > settings.stale_after:
         return Look(Check.INCONCLUSIVE, "the source of the signal gives no fresh data")
@@ -185,6 +186,22 @@ def _still_firing(trial: Trial) -> Look | None:
     if alert is None or quiet >= alert.quiet_seconds:
         return None
     said = f"no such alert fires, but not for {alert.quiet_seconds} s yet (quietSeconds)"
+    return Look(Check.WAITING, said, late=Outcome.INCONCLUSIVE)
+
+
+def _steady(trial: Trial) -> Look | None:
+    """What crash-looped must have run for as long as it takes to show whether it does."""
+    if trial.about is not About.CRASH_LOOPING:
+        return None
+    seen, began = trial.seen, trial.attempt.started_at.timestamp()
+    again = [p.ref.name for p in seen.present if p.created_at >= began and p.restarts]
+    if again:
+        return Look(Check.BAD, f"pods that came since crashed as well: {', '.join(again)}")
+    around, proof = trial.subject.around, trial.settings.pod_blame_seconds
+    up = max((p.ready_since or 0.0 for p in seen.present), default=0.0)
+    if around.observation.now + around.late - up >= proof:
+        return None
+    said = f"its pods have not run for {proof:g} s yet, so that they may crash again"
     return Look(Check.WAITING, said, late=Outcome.INCONCLUSIVE)
 
 

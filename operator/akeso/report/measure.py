@@ -14,7 +14,7 @@ from datetime import datetime
 from akeso.api.healing import Healing
 from akeso.api.policy import HealingPolicy, Signal
 from akeso.clients.promql import duration, matcher
-from akeso.domain.finding import Origin
+from akeso.domain.finding import FROM_THE_API, Origin
 from akeso.domain.finding import Signal as About
 from akeso.domain.workload import Kind
 from akeso.engine.observe import error_query, query_key
@@ -191,7 +191,7 @@ def _plots(subject: Subject, span: Span) -> Iterator[_Plot]:
             threshold=key[1].value,
             finest=subject.settings.scrape_interval_seconds / 3.0,
         )
-    if subject.about is About.ROLLOUT_FAILING:
+    if subject.about in FROM_THE_API:
         yield _ready(subject, span)
 
 

@@ -81,6 +81,7 @@ def test_a_policy_selects_what_any_of_its_targets_selects():
         (Signal(name="m", builtin=Builtin.MEMORY_EXHAUSTION), ["RestartPods"]),
         (Signal(name="r", builtin=Builtin.ROLLOUT_FAILING), ["Rollback"]),
         (Signal(name="c", builtin=Builtin.CPU_SATURATION), []),
+        (Signal(name="l", builtin=Builtin.CRASH_LOOPING), []),
         (Signal(name="q", query="up"), []),
         (Signal(name="m", builtin=Builtin.MEMORY_EXHAUSTION, ladder=()), []),
         (Signal(name="q", query="up", ladder=(Rung(healer="Rollback"),)), ["Rollback"]),

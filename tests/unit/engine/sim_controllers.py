@@ -90,6 +90,7 @@ class Controllers:
             self._exit(pod, "OOMKilled", 137)
         health = w.bad.get(pod.revision)
         health = None if health == "fine" else health
+        health = "crash" if pod.ref.uid in w.sick else health
         if health == "crash" and not w.held and self.now - pod.started >= CRASH_EVERY:
             self._exit(pod, "Error", 1)
             pod.waiting = "CrashLoopBackOff"

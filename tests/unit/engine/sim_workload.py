@@ -65,6 +65,7 @@ class SimWorkload:
     ordered: bool = True
     managers: tuple[str, ...] = ("kubectl",)
     bad: dict[str, str] = field(default_factory=dict[str, str])
+    sick: set[str] = field(default_factory=set[str])  # uids of pods that crash, whatever runs
     outage: bool = False  # what all pods depend on is down: none is ready
     held: bool = False  # the scheduler gives new pods no node
     budget: int | None = None  # minAvailable of a PodDisruptionBudget

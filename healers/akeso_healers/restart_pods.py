@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from akeso.domain.action import Action, Effect, EvictPod, Plan, ReleaseOwnership, Scale
-from akeso.domain.finding import Finding
+from akeso.domain.finding import Finding, Signal
 from akeso.domain.verdict import Verdict, allow, deny
 from akeso.domain.workload import Kind, Pod, Snapshot
 from akeso.protocols import HealerContext
@@ -30,7 +30,13 @@ class RestartPods:
     kinds = frozenset(Kind)
 
     def diagnose(self, finding: Finding, seen: Snapshot, context: HealerContext) -> Verdict:
-        """Denies NoPods, GoneAlready or AlreadyTerminating."""
+        """Denies VolumeStays, NoPods, GoneAlready or AlreadyTerminating."""
+        if finding.about is Signal.VOLUME_FILLING:
+            return deny(
+                self.name,
+                "VolumeStays",
+                f"A fresh pod of {seen.ref} mounts the same volume, as full as it is.",
+            )
         if not finding.pods:
             return deny(
                 self.name,

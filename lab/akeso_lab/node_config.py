@@ -105,6 +105,7 @@ def write_kubelet(plan: Plan) -> None:
             "nodefs.inodesFree": "1%",
             "imagefs.available": "1%",
         },
+        "volumeStatsAggPeriod": "10s",  # so that tests of volumes need not wait a minute
         # No registry has the images: a collected one could not be pulled again.
         "imageGCHighThresholdPercent": 100,
         "imageGCLowThresholdPercent": 99,

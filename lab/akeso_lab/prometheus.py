@@ -38,7 +38,12 @@ def configuration(plan: Plan) -> dict[str, Any]:
     interval = plan.scrape_interval_seconds
     jobs = [_added_targets(plan)]
     if plan.tier is Tier.NODE:
-        jobs += [_kubelet(plan, "/metrics/resource"), _cadvisor(plan), _annotated_pods(plan)]
+        jobs += [
+            _kubelet(plan, "/metrics/resource"),
+            _cadvisor(plan),
+            _volumes(plan),
+            _annotated_pods(plan),
+        ]
     return {
         "global": {
             "scrape_interval": f"{interval}s",
@@ -97,6 +102,12 @@ def _cadvisor(plan: Plan) -> dict[str, Any]:
             {"source_labels": ["container"], "regex": ".+", "action": "keep"},
         ]
     }
+
+
+def _volumes(plan: Plan) -> dict[str, Any]:
+    job = _kubelet(plan, "/metrics", "kubelet-volumes")
+    kept = {"source_labels": ["__name__"], "regex": "kubelet_volume_stats_.*", "action": "keep"}
+    return job | {"metric_relabel_configs": [kept]}
 
 
 def _annotated_pods(plan: Plan) -> dict[str, Any]:

@@ -26,6 +26,7 @@ QUERY = {"name": "s", "query": "up", "threshold": THRESHOLD, "podLabel": "pod"}
 MEMORY = {"name": "s", "builtin": "MemoryExhaustion"}
 CPU = {"name": "s", "builtin": "CPUSaturation"}
 CRASHES = {"name": "s", "builtin": "CrashLooping"}
+VOLUMES = {"name": "s", "builtin": "VolumeFilling"}
 ROLLOUT = {"name": "s", "builtin": "RolloutFailing"}
 ALERT = {"name": "s", "alert": {"matchLabels": {"alertname": "Slow"}}}
 
@@ -132,8 +133,9 @@ REFUSED = [
     (policy({**CPU, "threshold": {"value": "-90"}}), 'and set a value above "0"'),
     (
         policy({**CPU, "threshold": {"value": "90", "operator": "Below"}}),
-        "CPUSaturation is use above a share of the CPU in percent: remove operator",
+        "VolumeFilling are use above a share in percent: remove operator",
     ),
+    (policy({**VOLUMES, "threshold": {"value": "-1"}}), 'and set a value above "0"'),
     (policy({**MEMORY, "podLabel": "pod"}), "a query's result or of an alert: add query or alert"),
     (policy({**ROLLOUT, "workloadLabel": "w"}), "a query's result or of an alert: add query or"),
     (
@@ -153,6 +155,8 @@ ADMITTED = [
     policy({**QUERY, **ROLLOUT}),
     policy(CPU),
     policy(CRASHES),
+    policy(VOLUMES),
+    policy({**VOLUMES, "threshold": {"value": "80"}, "forecast": {"horizonSeconds": 60}}),
     policy({**CPU, "threshold": {"value": "150.5"}, "forecast": {"horizonSeconds": 60}}),
     policy(QUERY),
     policy({**QUERY, "forecast": {}}),

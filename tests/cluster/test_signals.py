@@ -148,6 +148,55 @@ async def test_a_pod_that_crash_loops_is_told_once_while_there_is_no_prometheus(
         assert here.effects() == []
 
 
+VOLUMES: Json = {"name": "volumes", "builtin": "VolumeFilling"}
+
+
+async def test_a_volume_that_is_full_is_told_once_and_nothing_is_done(here: World) -> None:
+    wanted = workload()
+    claim = {"persistentVolumeClaim": {"claimName": "data"}, "name": "data"}
+    wanted["spec"]["template"]["spec"]["volumes"] = [claim]
+    here.stage.lab.apply(*claimed(here.name))
+    await here.apply(wanted)
+    await here.rolled_out("Deployment")
+    await here.apply(policy(VOLUMES))
+    stats = "kubelet_volume_stats_"
+    for about, free in (("data", 9.0), ("other", 1.0)):
+        labels = {"namespace": here.name, "persistentvolumeclaim": about}
+        for name, value in (("available_bytes", free), ("capacity_bytes", 100.0)):
+            here.stage.exporter.put(f"{stats}{name}", value, **labels)
+    here.operator.start()
+    healing = await here.until(lambda: needs_human(here))
+    assert healing["spec"]["evidence"]["message"].startswith("volume data is 91.0 % full")
+    assert conditions(healing)["NeedsHuman"]["reason"] == "NoHealer"
+    await here.untouched(5)
+    assert len(await here.healings()) == 1
+    assert len(await told(here, "NeedsHuman")) == 1
+    assert here.effects() == []
+    here.stage.lab.kubectl("delete", "pv", here.name, "--wait=false")
+
+
+def claimed(namespace: str) -> tuple[Json, Json]:
+    """A claim "data" with a volume of its own, which fake nodes never look at."""
+    common = {"storageClassName": "", "accessModes": ["ReadWriteMany"]}
+    ref = {"namespace": namespace, "name": "data"}
+    volume = {"hostPath": {"path": "/nowhere"}, "capacity": {"storage": "1Gi"}, "claimRef": ref}
+    asks = {"resources": {"requests": {"storage": "1Gi"}}, "volumeName": namespace}
+    return (
+        {
+            "apiVersion": "v1",
+            "kind": "PersistentVolume",
+            "metadata": {"name": namespace},
+            "spec": {**common, **volume},
+        },
+        {
+            "apiVersion": "v1",
+            "kind": "PersistentVolumeClaim",
+            "metadata": {"name": "data", "namespace": namespace},
+            "spec": {**common, **asks},
+        },
+    )
+
+
 async def told(here: World, decision: str) -> list[Json]:
     """Events about that decision."""
     path = f"/apis/events.k8s.io/v1/namespaces/{here.name}/events"

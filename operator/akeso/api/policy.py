@@ -47,6 +47,7 @@ class Builtin(StrEnum):
     CPU_SATURATION = "CPUSaturation"
     CRASH_LOOPING = "CrashLooping"
     ROLLOUT_FAILING = "RolloutFailing"
+    VOLUME_FILLING = "VolumeFilling"
 
 
 class Comparison(StrEnum):
@@ -141,11 +142,29 @@ class Rung(Model):
     timeout_seconds: Annotated[int, Field(ge=10, le=7200)] = 600
 
 
-FORECAST_BY_DEFAULT = frozenset({Builtin.MEMORY_EXHAUSTION, Builtin.CPU_SATURATION})
-
 # Percent of the CPU that a workload's pods may use, from which it is saturated: above that, requests
 # queue for the CPU more than they use it. For a minute, because a start-up uses all it can get.
 SATURATED = Threshold(value=90.0, for_seconds=60)
+
+# Percent of a volume in use, from which the kubelet of a node that keeps its defaults would begin to
+# evict pods if the volume were its own disk: less than 10 % of the space free, or 5 % of the inodes.
+# https://kubernetes.io/docs/reference/node/node-pressure-eviction/#hard-eviction-thresholds
+FULL = Threshold(value=90.0)
+OUT_OF_INODES = Threshold(value=95.0)
+
+BOUNDS: Mapping[Builtin, Threshold] = MappingProxyType(
+    {Builtin.CPU_SATURATION: SATURATED, Builtin.VOLUME_FILLING: FULL}
+)
+
+# What is forecast where a policy says nothing else. Nobody but a person makes room in a volume, and
+# people need hours.
+FORECASTS: Mapping[Builtin, Forecast] = MappingProxyType(
+    {
+        Builtin.MEMORY_EXHAUSTION: Forecast(),
+        Builtin.CPU_SATURATION: Forecast(),
+        Builtin.VOLUME_FILLING: Forecast(horizon_seconds=14_400),
+    }
+)
 
 # What is tried when the ladder is left out: the least invasive routine that can help. A query
 # or an alert says nothing about the cause, and what crash-loops was restarted already, so nothing
@@ -156,6 +175,7 @@ DEFAULT_LADDERS: Mapping[About, tuple[Rung, ...]] = MappingProxyType(
         About.CPU_SATURATION: (),
         About.CRASH_LOOPING: (),
         About.ROLLOUT_FAILING: (Rung(healer="Rollback"),),
+        About.VOLUME_FILLING: (),
         About.QUERY: (),
         About.ALERT: (),
     }
@@ -189,15 +209,16 @@ class Signal(Model):
     @property
     def foresight(self) -> Forecast | None:
         """The forecast that holds, defaults included; None where nothing is forecast."""
-        if self.builtin in FORECAST_BY_DEFAULT:
-            return self.forecast or Forecast()
+        if self.builtin is not None:
+            default = FORECASTS.get(self.builtin)
+            return default and (self.forecast or default)
         return self.forecast if self.about is About.QUERY else None
 
     @property
     def bound(self) -> Threshold | None:
         """The threshold that holds, defaults included; None where there is none."""
-        if self.builtin is Builtin.CPU_SATURATION:
-            return self.threshold or SATURATED
+        if self.threshold is None and self.builtin is not None:
+            return BOUNDS.get(self.builtin)
         return self.threshold
 
     @property

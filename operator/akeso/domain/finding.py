@@ -16,6 +16,7 @@ class Signal(StrEnum):
     CPU_SATURATION = "CPUSaturation"
     CRASH_LOOPING = "CrashLooping"
     ROLLOUT_FAILING = "RolloutFailing"
+    VOLUME_FILLING = "VolumeFilling"
     QUERY = "Query"
     ALERT = "Alert"
 

@@ -93,6 +93,7 @@ class Pod:
     windows: bool = False
     resizing: Resizing | None = None
     resize_message: str = ""
+    claims: tuple[str, ...] = ()  # names of the PersistentVolumeClaims it mounts
 
     @property
     def restarts(self) -> int:

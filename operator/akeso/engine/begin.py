@@ -7,7 +7,9 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from akeso.api.healing import Attempt, Healing
+from akeso.api.policy import Signal
 from akeso.domain.action import Plan
+from akeso.domain.finding import Signal as About
 from akeso.domain.workload import Snapshot
 from akeso.engine import record
 from akeso.engine.detect import Problem
@@ -17,6 +19,14 @@ from akeso.engine.subject import Progress, Subject, predicted_failure
 from akeso.engine.tell import Told, block_told
 
 DAY = 86_400.0
+
+# Problems that no routine helps against, and what a person can do.
+NO_HEALER = {
+    About.VOLUME_FILLING: (
+        "no healer makes room in a volume, a person must: delete what is not needed, or raise"
+        " resources.requests.storage of the claim where its StorageClass allows expansion"
+    )
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,11 +103,15 @@ def refused(healing: Healing, judgement: Judgement, now: datetime) -> Progress:
     return Progress(after, False, block_told(healing, after))
 
 
-def nothing_fits(healing: Healing, judgement: Judgement, now: datetime) -> Progress:
+def nothing_fits(healing: Healing, signal: Signal, judgement: Judgement, now: datetime) -> Progress:
     """No rung fits this target: a person is asked, once."""
     denial = judgement.denial
-    reason = denial.reason if denial else "NoLadder"
-    said = denial.sentence if denial else "the signal names no healer, a person must look"
+    if denial:
+        reason, said = denial.reason, denial.sentence
+    elif signal.about in NO_HEALER:
+        reason, said = "NoHealer", NO_HEALER[signal.about]
+    else:
+        reason, said = "NoLadder", "the signal names no healer, a person must look"
     after = record.needs_human(healing, reason, said, now)
     if denial:
         after = record.blocked(after, judgement.verdicts, now)

@@ -9,6 +9,7 @@ from akeso.api.policy import HealingPolicy, Signal
 from akeso.domain.finding import Signal as About
 from akeso.engine.load import bounded
 from akeso.engine.observe import Observation, query_key
+from akeso.engine.volumes import claims_of
 from akeso.errors import PermanentError
 from akeso.protocols import Reading
 from akeso.settings import Settings
@@ -55,6 +56,8 @@ def _data_complaints(
         yield from _memory_complaints(field, policy, observation, settings)
     if signal.about is About.CPU_SATURATION:
         yield from _cpu_complaints(field, policy, observation, settings)
+    if signal.about is About.VOLUME_FILLING:
+        yield from _volume_complaints(field, policy, observation)
     key = query_key(signal, settings)
     if key is None or signal.query is None:
         return
@@ -118,6 +121,23 @@ def _cpu_complaints(
         yield Complaint(
             "NoFreshData",
             f"{field}: no fresh CPU samples; check that {settings.cpu_metric} is scraped",
+        )
+
+
+def _volume_complaints(
+    field: str, policy: HealingPolicy, observation: Observation
+) -> Iterator[Complaint]:
+    """Workloads without volumes have nothing that fills: no complaint."""
+    targets = observation.selection.targets.get(policy.metadata.uid, ())
+    if not any(claims_of(seen) for seen in targets):
+        return
+    if observation.volumes.error:
+        yield Complaint("MetricsSourceDown", f"{field}: {observation.volumes.error}")
+    elif observation.source_age(About.VOLUME_FILLING) is None:
+        yield Complaint(
+            "NoFreshData",
+            f"{field}: nothing is known of any volume; check that kubelet_volume_stats_* is scraped"
+            " (/metrics of the kubelets) and that the volumes' drivers report it",
         )
 
 

@@ -80,7 +80,7 @@ def _find(
         return _alert(policy, signal, seen, observation)
     if about is About.MEMORY_EXHAUSTION:
         found = _memory(seen, observation)
-    elif about is About.CPU_SATURATION:
+    elif about in (About.CPU_SATURATION, About.VOLUME_FILLING):
         found = overloaded(signal, observation.loads_of(signal, seen.ref.uid), observation.now)
     elif about is About.CRASH_LOOPING:
         found = crash_looping(crashing(policy, seen, observation, settings), seen, observation.now)

@@ -17,6 +17,7 @@ from akeso.engine.judge import Circumstances, Judge, Judgement, Question
 from akeso.engine.load import bounded
 from akeso.engine.observe import Observation, query_key
 from akeso.engine.overload import sentence
+from akeso.engine.volumes import claims_of
 from akeso.settings import Settings
 
 MOST_LOADS = 20  # series of one query that are told of, one line each
@@ -122,6 +123,8 @@ def _facts(
     loads = observation.loads_of(signal, seen.ref.uid)
     if signal.about is About.CPU_SATURATION:
         return tuple(sentence(signal, load) for load in loads) or (_no_cpu(seen, observation),)
+    if signal.about is About.VOLUME_FILLING:
+        return tuple(sentence(signal, load) for load in loads) or (_no_volume(seen, observation),)
     ready = f"{seen.ready} of {seen.replicas} pods are ready, revision {seen.update_revision}"
     if signal.about is About.CRASH_LOOPING:
         return (ready, *_crashes(policy, seen, observation, settings))
@@ -153,6 +156,12 @@ def _crashes(
     for hit in looping(seen, settings.crash_loop_restarts, observation.now):
         left = "" if hit in own else "; its rollout is RolloutFailing's to judge"
         yield f"{hit.told(observation.now)}{left}"
+
+
+def _no_volume(seen: Snapshot, observation: Observation) -> str:
+    if not claims_of(seen):
+        return "its pods have no PersistentVolumeClaim, so nothing can fill"
+    return f"nothing is known of its volumes: {observation.volumes.error or 'no such samples'}"
 
 
 def _no_cpu(seen: Snapshot, observation: Observation) -> str:

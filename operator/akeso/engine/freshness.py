@@ -22,6 +22,8 @@ def measured(signal: Signal, seen: Snapshot, observation: Observation, settings:
         return observation.firing.error is None
     if signal.about is About.CPU_SATURATION:
         return cpu_measured(seen, observation, settings)
+    if signal.about is About.VOLUME_FILLING:
+        return bool(observation.loads_of(signal, seen.ref.uid))
     age = 0.0 if seen.live else observation.source_age(signal.about)
     if signal.about is About.CRASH_LOOPING:
         return age is not None and age <= settings.stale_after

@@ -133,7 +133,7 @@ class Healer:
         if judgement.rung is None:
             if healing.status.attempts:
                 return conclude.given_up(healing, now)
-            return begin.nothing_fits(healing, judgement, now)
+            return begin.nothing_fits(healing, subject.signal, judgement, now)
         if judgement.denial is not None:
             return begin.refused(healing, judgement, now)
         if judgement.plan is None:

@@ -81,6 +81,8 @@ def source_of(signal: Signal) -> str | None:
         return None
     if signal.about is About.CPU_SATURATION:
         return f"CPU {bound.value:g}"
+    if signal.about is About.VOLUME_FILLING:
+        return f"volumes {bound.value:g}"
     by = signal.workload_label or signal.pod_label or "pod"
     return f"{bound.operator} {bound.value:g} by {by}: {signal.query}"
 

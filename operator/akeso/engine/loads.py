@@ -25,6 +25,7 @@ from akeso.engine.load import (
     watched,
 )
 from akeso.engine.selection import Selection
+from akeso.engine.volumes import VolumeUse, claims_of, of_volumes, queries
 from akeso.errors import AkesoError
 from akeso.protocols import MetricSource, Predictor, Reading
 from akeso.settings import Settings
@@ -36,6 +37,7 @@ class Borne:
     in seconds, and the probability from which to act."""
 
     cpu: CpuUse
+    volumes: VolumeUse
     feeds: tuple[Feed, ...]
     horizons: dict[SeriesKey, tuple[float, float]]
 
@@ -58,13 +60,22 @@ class LoadObserver:
         """Raises nothing; `readings` is what each query of the policies returns now."""
         in_cpu = tuple(watched(selection, policies, About.CPU_SATURATION))
         in_queries = tuple(watched(selection, policies, About.QUERY))
-        cpu = await self._cpu(in_cpu, now)
-        feeds = (*self._cpu_feeds(in_cpu, cpu, now), *self._query_feeds(in_queries, readings))
+        in_volumes = tuple(
+            pair
+            for pair in watched(selection, policies, About.VOLUME_FILLING)
+            if claims_of(pair.seen)
+        )
+        cpu, volumes = await self._cpu(in_cpu, now), await self._volumes(in_volumes)
+        feeds = (
+            *self._cpu_feeds(in_cpu, cpu, now),
+            *self._query_feeds(in_queries, readings),
+            *self._volume_feeds(in_volumes, volumes),
+        )
         for feed in feeds:
             await self._follower.take(feed, now)
         self._follower.forget_silent(now)
-        horizons = horizons_of((*in_cpu, *in_queries))
-        return Borne(cpu, feeds, self._follower.wanted(horizons, feeds))
+        horizons = horizons_of((*in_cpu, *in_queries, *in_volumes))
+        return Borne(cpu, volumes, feeds, self._follower.wanted(horizons, feeds))
 
     def loads(self, borne: Borne, forecasts: Mapping[SeriesKey, Forecast]) -> Loads:
         """What was measured, with what is expected of it."""
@@ -95,6 +106,30 @@ class LoadObserver:
             return cpu_past(pairs, await self._source.cpu_history(start, end, step))
 
         yield Feed("CPU", [m for m in found if m is not None], past)
+
+    async def _volumes(self, pairs: Sequence[Watched]) -> VolumeUse:
+        if not pairs:
+            return VolumeUse()
+        try:
+            return VolumeUse(
+                {of: await self._source.evaluate(q) for of, q in queries(self._settings).items()}
+            )
+        except AkesoError as error:
+            return VolumeUse(error=str(error))
+
+    def _volume_feeds(self, pairs: Sequence[Watched], use: VolumeUse) -> Iterator[Feed]:
+        if not pairs:
+            return
+        step = self._settings.scrape_interval_seconds
+
+        async def past(start: float, end: float) -> Iterable[Measured]:
+            found: dict[str, Sequence[Reading]] = {}
+            for of, query in queries(self._settings).items():
+                series = await self._source.evaluate_range(query, start, end, step)
+                found[of] = [reading for one in series for reading in one]
+            return of_volumes(pairs, VolumeUse(found))
+
+        yield Feed("volumes", list(of_volumes(pairs, use)), past)
 
     def _query_feeds(
         self, pairs: Sequence[Watched], readings: Mapping[str, Sequence[Reading]]

@@ -19,6 +19,7 @@ from akeso.engine.loads import LoadObserver
 from akeso.engine.onsets import Onsets, labels_of
 from akeso.engine.selection import Selection, select
 from akeso.engine.series import Incarnation, containers_of, horizons_of
+from akeso.engine.volumes import VolumeUse
 from akeso.errors import AkesoError, PermanentError
 from akeso.policy.case import NO_SILENCES, Silences
 from akeso.protocols import (
@@ -73,6 +74,7 @@ class Observation:
     silences: Silences = NO_SILENCES
     loads: Loads = field(default_factory=dict[tuple[str, str], tuple[Load, ...]])
     cpu: CpuUse = field(default_factory=CpuUse)
+    volumes: VolumeUse = field(default_factory=VolumeUse)
 
     def loads_of(self, signal: Signal, uid: str) -> tuple[Load, ...]:
         """What a workload bears under a signal, as measured in this cycle."""
@@ -88,6 +90,8 @@ class Observation:
         if about is About.CPU_SATURATION:
             newest = max((use.time for use in self.cpu.by_container.values()), default=None)
             return None if newest is None else self.now - newest
+        if about is About.VOLUME_FILLING:
+            return None if self.volumes.error or not any(self.volumes.readings.values()) else 0.0
         if about is About.QUERY and key is not None:
             result = self.queries.get(key)
             return None if result is None or result.error or not result.readings else 0.0
@@ -164,6 +168,7 @@ class Observer:
             silences=silences,
             loads=self._loads.loads(borne, forecasts),
             cpu=borne.cpu,
+            volumes=borne.volumes,
         )
 
     async def _memory(

@@ -9,6 +9,7 @@ from akeso.domain.finding import Evidence, Origin
 from akeso.domain.finding import Signal as About
 from akeso.domain.workload import PodRef
 from akeso.engine.load import Load, Measured
+from akeso.engine.volumes import CLAIM, OF, SPACE
 from akeso.engine.words import seconds_of
 
 Found = tuple[Origin, Evidence, tuple[PodRef, ...]]
@@ -64,6 +65,11 @@ def _is(signal: Signal, m: Measured) -> str:
         share = 100 * m.value / m.whole
         used = f"CPU use of all pods is {m.value:.3g} of {m.whole:.3g} cores ({share:.0f} %)"
         return f"{used}, above {_bound(signal, m)}" if m.crossed else used
+    if signal.about is About.VOLUME_FILLING:
+        labels = dict(m.key.labels)
+        what = "full" if labels[OF] == SPACE else "out of inodes"
+        side = f", above {_bound(signal, m)}" if m.crossed else ""
+        return f"volume {labels[CLAIM]} is {m.value:.1f} % {what}{side}"
     of = f" of pod {m.key.pod}" if m.key.pod else ""
     side = f", {m.bound.operator.lower()} {_bound(signal, m)}" if m.crossed else ""
     return f"signal {signal.name}{of} is {m.value:.4g}{side}"
@@ -72,6 +78,8 @@ def _is(signal: Signal, m: Measured) -> str:
 def _bound(signal: Signal, m: Measured) -> str:
     if m.whole is not None:
         return f"{100 * m.bound.value / m.whole:.3g} %"
+    if signal.about is About.VOLUME_FILLING:
+        return f"{m.bound.value:g} %"
     return f"{m.bound.value:g}"
 
 

@@ -18,6 +18,7 @@ from akeso.domain.finding import FROM_THE_API, Origin
 from akeso.domain.finding import Signal as About
 from akeso.domain.workload import Kind
 from akeso.engine.observe import error_query, query_key
+from akeso.engine.volumes import CLAIM, INODES, SPACE, queries
 from akeso.errors import AkesoError
 from akeso.protocols import MetricSource, Reading
 from akeso.report.model import Outlook, Panel, Role, Series, Unit
@@ -176,6 +177,9 @@ def _plots(subject: Subject, span: Span) -> Iterator[_Plot]:
     if subject.about is About.CPU_SATURATION:
         yield _cpu(subject)
         return
+    if subject.about is About.VOLUME_FILLING:
+        yield _volume(subject)
+        return
     key = query_key(signal, subject.settings) if signal is not None else None
     if key is None and subject.about is About.ROLLOUT_FAILING:
         key = error_query(Signal(name=healing.spec.signal), subject.settings)
@@ -250,6 +254,27 @@ def _cpu(subject: Subject) -> _Plot:
         own=lambda _: (Role.CONCERNED, ""),
         threshold=healing.spec.evidence.threshold,
         finest=settings.scrape_interval_seconds,
+    )
+
+
+def _volume(subject: Subject) -> _Plot:
+    """How full the volume is that the evidence names."""
+    healing, evidence = subject.healing, subject.healing.spec.evidence
+    inodes = "out of inodes" in evidence.message
+
+    def chosen(reading: Reading) -> tuple[Role, str] | None:
+        labels = reading.labels
+        meant = f"volume {labels.get(CLAIM)} " in evidence.message
+        own = labels.get("namespace") == healing.metadata.namespace
+        return (Role.CONCERNED, "") if own and meant else None
+
+    return _Plot(
+        title=f"Volume of {healing.spec.target.name}, {'inodes' if inodes else 'space'} in use, in %",
+        unit=Unit.PLAIN,
+        query=queries(subject.settings)[INODES if inodes else SPACE],
+        own=chosen,
+        threshold=evidence.threshold,
+        finest=subject.settings.scrape_interval_seconds,
     )
 
 

@@ -5,6 +5,7 @@ import math
 import pytest
 
 from akeso.api.policy import (
+    FULL,
     SATURATED,
     Builtin,
     Comparison,
@@ -82,6 +83,7 @@ def test_a_policy_selects_what_any_of_its_targets_selects():
         (Signal(name="r", builtin=Builtin.ROLLOUT_FAILING), ["Rollback"]),
         (Signal(name="c", builtin=Builtin.CPU_SATURATION), []),
         (Signal(name="l", builtin=Builtin.CRASH_LOOPING), []),
+        (Signal(name="v", builtin=Builtin.VOLUME_FILLING), []),
         (Signal(name="q", query="up"), []),
         (Signal(name="m", builtin=Builtin.MEMORY_EXHAUSTION, ladder=()), []),
         (Signal(name="q", query="up", ladder=(Rung(healer="Rollback"),)), ["Rollback"]),
@@ -98,6 +100,14 @@ def test_memory_and_cpu_are_forecast_and_with_defaults_when_nothing_is_said(buil
     assert Signal(name="m", builtin=builtin, forecast=own).foresight == own
 
 
+def test_volumes_are_looked_at_for_as_long_ahead_as_a_person_needs():
+    own = Forecast(horizon_seconds=60)
+    assert Signal(name="v", builtin=Builtin.VOLUME_FILLING).foresight == Forecast(
+        horizon_seconds=14_400
+    )
+    assert Signal(name="v", builtin=Builtin.VOLUME_FILLING, forecast=own).foresight == own
+
+
 def test_a_query_is_forecast_when_its_policy_says_so_and_a_failing_rollout_never():
     own = Forecast(horizon_seconds=60)
     assert Signal(name="q", query="up").foresight is None
@@ -105,10 +115,12 @@ def test_a_query_is_forecast_when_its_policy_says_so_and_a_failing_rollout_never
     assert Signal(name="r", builtin=Builtin.ROLLOUT_FAILING).foresight is None
 
 
-def test_cpu_has_a_threshold_of_its_own_where_none_is_set():
+def test_cpu_and_volumes_have_a_threshold_of_their_own_where_none_is_set():
     own = Threshold(value=50.0)
     assert Signal(name="c", builtin=Builtin.CPU_SATURATION).bound == SATURATED
     assert Signal(name="c", builtin=Builtin.CPU_SATURATION, threshold=own).bound == own
+    assert Signal(name="v", builtin=Builtin.VOLUME_FILLING).bound == FULL
+    assert Signal(name="v", builtin=Builtin.VOLUME_FILLING, threshold=own).bound == own
     assert Signal(name="q", query="up", threshold=own).bound == own
     assert Signal(name="m", builtin=Builtin.MEMORY_EXHAUSTION).bound is None
 

@@ -191,6 +191,16 @@ def test_cpu_is_in_cores_and_nothing_where_none_is_asked_for_or_it_is_zero() -> 
     assert (found.cpu_limit, found.cpu_request) == (1.5, None)
 
 
+def test_a_pod_names_the_claims_it_mounts_also_those_made_for_it() -> None:
+    raw = real("pod_of_replicaset")
+    raw["spec"]["volumes"] = [
+        {"name": "data", "persistentVolumeClaim": {"claimName": "data-web"}},
+        {"name": "scratch", "ephemeral": {"volumeClaimTemplate": {}}},
+        {"name": "tmp", "emptyDir": {}},
+    ]
+    assert trimmed(raw).claims == ("data-web", f"{raw['metadata']['name']}-scratch")
+
+
 def test_how_a_container_ended_is_remembered_while_it_waits_and_while_it_runs() -> None:
     ended = {"exitCode": 137, "reason": "OOMKilled", "finishedAt": "1970-01-01T00:01:00Z"}
     waiting = with_status(

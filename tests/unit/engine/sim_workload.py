@@ -82,6 +82,7 @@ class SimWorkload:
     more_cores: dict[str, float] = field(default_factory=dict[str, float])  # by pod uid
     cpu_limit: float | None = 1.0  # cores per pod
     cpu_request: float | None = None
+    claims: tuple[str, ...] = ()  # that each of its pods mounts
     made: int = 0
     fewest_ready: int = 10**6
 
@@ -136,6 +137,7 @@ def shown(w: SimWorkload, pod: SimPod) -> Pod:
         node="node-1",
         containers=(container,),
         qos="Guaranteed",
+        claims=w.claims,
         resizing=(w.no_resize or Resizing.IN_PROGRESS) if pod.limit != pod.wanted else None,
         resize_message="so says the kubelet" if pod.limit != pod.wanted else "",
     )

@@ -7,6 +7,7 @@ from dataclasses import replace
 import pytest
 
 from akeso.domain.action import EvictPod, ReleaseOwnership, Scale
+from akeso.domain.finding import Signal
 from akeso.domain.workload import Snapshot
 from akeso.protocols import HealerContext
 from akeso_healers import RestartPods
@@ -22,6 +23,12 @@ def test_pods_go_in_the_findings_order_each_when_all_wanted_are_ready() -> None:
     made = HEALER.plan(finding(seen, seen.pods[2], seen.pods[0]), seen, CONTEXT)
     assert made.actions == (EvictPod(seen.pods[2].ref, 3), EvictPod(seen.pods[0].ref, 3))
     assert made.undo == () and made.blast_radius == 2
+
+
+def test_a_full_volume_is_no_reason_to_restart_anything() -> None:
+    seen = deployment(3)
+    said = HEALER.diagnose(finding(seen, seen.pods[0], about=Signal.VOLUME_FILLING), seen, CONTEXT)
+    assert (said.allowed, said.reason) == (False, "VolumeStays")
 
 
 def test_pods_gone_or_leaving_are_left_out() -> None:

@@ -31,6 +31,13 @@ def test_the_working_set_comes_from_one_endpoint_only(plan: Plan) -> None:
     assert "container_memory_working_set_bytes" not in kept["regex"]
 
 
+def test_of_the_kubelets_own_metrics_only_the_volumes_are_kept(plan: Plan) -> None:
+    jobs = {job["job_name"]: job for job in configuration(plan)["scrape_configs"]}
+    assert jobs["kubelet-volumes"]["metrics_path"] == "/metrics"
+    [kept] = jobs["kubelet-volumes"]["metric_relabel_configs"]
+    assert (kept["action"], kept["regex"]) == ("keep", "kubelet_volume_stats_.*")
+
+
 def test_without_a_node_only_added_targets_are_scraped(plan: Plan) -> None:
     alone = Plan("test", Tier.CONTROL_PLANE, plan.state, 120, plan.ports, 1)
 

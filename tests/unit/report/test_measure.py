@@ -115,6 +115,24 @@ def test_cpu_is_shown_as_the_signal_sees_it_of_all_pods_together():
     assert [s.role for s in panel.series] == [Role.CONCERNED]
 
 
+@pytest.mark.parametrize(
+    ("message", "metric"), [("full", "available_bytes"), ("out of inodes", "inodes_free")]
+)
+def test_of_volumes_the_one_is_shown_that_the_evidence_names(message: str, metric: str):
+    volumes = policy(signals=[{"name": "memory", "builtin": "VolumeFilling"}])
+    rows = [
+        row("", -60, 60, lambda _: 91.0, container="", persistentvolumeclaim=claim)
+        for claim in ("data", "data-2")
+    ]
+    found = leak()
+    said = {"message": f"volume data is 91.0 % {message}, above 90 % for 60 s"}
+    spec = found.spec.model_copy(update={"evidence": found.spec.evidence.model_copy(update=said)})
+    source = Prometheus(rows)
+    [panel] = measured(found.model_copy(update={"spec": spec}), source, [volumes]).panels
+    assert metric in source.asked[0]
+    assert [s.role for s in panel.series] == [Role.CONCERNED]
+
+
 def test_a_rollout_shows_errors_and_ready_pods_where_somebody_counts_them():
     ready = [row("", -600, 600, lambda _: 3, container="", deployment="web")]
     found = measured(healed(), Prometheus(ready), ROLLOUT)

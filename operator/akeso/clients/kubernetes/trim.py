@@ -97,9 +97,20 @@ def pod(raw: Json) -> PodRecord | None:
             qos=sys.intern(text(status, "qosClass")),
             windows=text(part(spec, "os"), "name") == "windows"
             or part(spec, "nodeSelector").get("kubernetes.io/os") == "windows",
+            claims=_claims(meta["name"], spec),
             **_resizing(status),
         ),
     )
+
+
+def _claims(pod: str, spec: Json) -> tuple[str, ...]:
+    """An ephemeral volume's claim is named after pod and volume.
+
+    https://kubernetes.io/docs/concepts/storage/ephemeral-volumes/#persistentvolumeclaim-naming
+    """
+    named = (text(part(v, "persistentVolumeClaim"), "claimName") for v in parts(spec, "volumes"))
+    made = (f"{pod}-{text(v, 'name')}" for v in parts(spec, "volumes") if "ephemeral" in v)
+    return (*(sys.intern(name) for name in named if name), *made)
 
 
 def _resizing(status: Json) -> dict[str, Any]:

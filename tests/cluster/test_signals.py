@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncGenerator, Callable
 from contextlib import asynccontextmanager
 from typing import Any
 
@@ -27,7 +27,7 @@ def limited(**resources: Json) -> Json:
 
 
 @asynccontextmanager
-async def measured(here: World, put: Callable[[float, list[str]], None]) -> AsyncIterator[None]:
+async def measured(here: World, put: Callable[[float, list[str]], None]) -> AsyncGenerator[None]:
     """Calls `put` with the seconds since it began, and the names of the pods, all the time."""
     began = time.time()
 

@@ -202,8 +202,8 @@ def _own_aspects(
     off = list(missing)
     if source != MetricsSource.PROMETHEUS:
         off.append(
-            "no Prometheus: signals with a query are off, memory and CPU come from metrics.k8s.io"
-            " (set AKESO_PROMETHEUS_URL)"
+            "no Prometheus: VolumeFilling and signals with a query are off, memory and CPU come from"
+            " metrics.k8s.io (set AKESO_PROMETHEUS_URL)"
         )
     if error is not None:
         off.append(f"the metrics source is down: {error}")

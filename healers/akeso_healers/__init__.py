@@ -7,15 +7,16 @@ first; others come in through entry points.
 from __future__ import annotations
 
 from akeso.protocols import Healer
+from akeso_healers.raise_memory import RaiseMemory
 from akeso_healers.restart_pods import RestartPods
 from akeso_healers.rollback import BLAME_SECONDS, Rollback
 
 
 def built_in(blame_seconds: float = BLAME_SECONDS) -> tuple[Healer, ...]:
     """The built-in routines with an installation's own settings."""
-    return (RestartPods(), Rollback(blame_seconds))
+    return (RaiseMemory(), RestartPods(), Rollback(blame_seconds))
 
 
 BUILT_IN: tuple[Healer, ...] = built_in()
 
-__all__ = ["BUILT_IN", "RestartPods", "Rollback", "built_in"]
+__all__ = ["BUILT_IN", "RaiseMemory", "RestartPods", "Rollback", "built_in"]

@@ -6,7 +6,7 @@ Every method may raise the errors of `akeso.errors` and no others.
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import NamedTuple, Protocol
 
 from akeso.domain.action import Action, Effect, Plan
@@ -33,13 +33,18 @@ class HealerContext:
     `min_available` pods must stay ready throughout; `healthy` are revisions of this workload that
     were seen healthy, newest first; `manager` is the field manager of our writes. `owed` are the
     restoring actions that earlier healings of this workload still owe, oldest first: what they
-    lead back to is the user's own state.
+    lead back to is the user's own state. `forecasts` are those of its containers; `ceiling` is the
+    rung's: bytes up to which a memory limit may be raised (None: not given).
     """
 
     min_available: int
     healthy: tuple[str, ...]
     manager: str
     owed: tuple[Action, ...] = ()
+    forecasts: Mapping[SeriesKey, Forecast] = field(
+        default_factory=lambda: dict[SeriesKey, Forecast]()
+    )
+    ceiling: float | None = None
 
 
 class Healer(Protocol):

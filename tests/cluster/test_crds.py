@@ -142,6 +142,14 @@ REFUSED = [
         policy({**MEMORY, "ladder": [{"healer": "RestartPods"}] * 2}),
         "a healer stands in a ladder once",
     ),
+    (
+        policy({**MEMORY, "ladder": [{"healer": "RaiseMemory"}]}),
+        "needs to know how far it may go: add ceiling",
+    ),
+    (
+        policy({**MEMORY, "ladder": [{"healer": "RestartPods", "ceiling": "1Gi"}]}),
+        "ceiling is a memory limit, which only healer RaiseMemory raises",
+    ),
     (selecting(operator="In"), "In and NotIn compare with values: add at least one value"),
     (selecting(operator="NotIn", values=[]), "In and NotIn compare with values"),
     (selecting(operator="Exists", values=["a"]), "Exists and DoesNotExist look only at the key"),
@@ -166,6 +174,7 @@ ADMITTED = [
     policy({**ALERT, "workloadLabel": "app"}),
     policy({**ALERT, "podLabel": "instance", "ladder": [{"healer": "RestartPods"}]}),
     policy({**QUERY, "ladder": [{"healer": "RestartPods"}, {"healer": "Rollback"}]}),
+    policy({**MEMORY, "ladder": [{"healer": "RaiseMemory", "ceiling": "1Gi"}]}),
     selecting(operator="In", values=["web"]),
     selecting(operator="NotIn", values=["web"]),
     selecting(operator="Exists"),

@@ -29,7 +29,11 @@ WRONG: dict[str, tuple[dict[str, Any], str, tuple[str, ...]]] = {
     "a healer that does not exist": (
         {"ladder": [{"healer": "Exorcism"}]},
         "UnknownHealer",
-        ("spec.signals[fatigue].ladder[0].healer", "Exorcism", "RestartPods, Rollback"),
+        (
+            "spec.signals[fatigue].ladder[0].healer",
+            "Exorcism",
+            "RaiseMemory, RestartPods, Rollback",
+        ),
     ),
 }
 

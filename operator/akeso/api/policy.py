@@ -16,6 +16,7 @@ from akeso.api.scalars import (
     SET,
     Count,
     DnsLabel,
+    MemoryAmount,
     ObjectName,
     PlainNumber,
     Time,
@@ -136,10 +137,14 @@ class AlertSelector(Model):
 
 
 class Rung(Model):
-    """One routine of a ladder, and how long it may take in all."""
+    """One routine of a ladder, and how long it may take in all.
+
+    `ceiling` (RaiseMemory only, and there it is required) is the highest memory limit in bytes.
+    """
 
     healer: Annotated[str, Field(min_length=1, max_length=63, pattern=r"^[A-Z][A-Za-z0-9]*$")]
     timeout_seconds: Annotated[int, Field(ge=10, le=7200)] = 600
+    ceiling: MemoryAmount | None = None
 
 
 # Percent of the CPU that a workload's pods may use, from which it is saturated: above that, requests

@@ -21,6 +21,8 @@ from pydantic import (
 from pydantic.json_schema import JsonSchemaValue
 from pydantic_core import CoreSchema, core_schema
 
+from akeso.domain.words import quantity_of
+
 # What people type: no exponent, and so few digits that a float always holds it.
 PLAIN_NUMBER = r"^-?[0-9]{1,20}(\.[0-9]{1,20})?$"
 # What Akeso writes: a measurement may be any finite float.
@@ -28,7 +30,14 @@ ANY_NUMBER = r"^-?[0-9]+(\.[0-9]+)?(e[+-]?[0-9]{1,3})?$"
 NUMBER_LENGTH = 32  # the longest decimal string an object may carry
 MESSAGE_LENGTH = 1024  # one sentence for people; more belongs in the log
 
+# Memory as people write it in Kubernetes, whole and above zero.
+MEMORY_AMOUNT = r"^[1-9][0-9]{0,14}(Ki|Mi|Gi|Ti|k|M|G|T)?$"
+
 _NUMBER = re.compile(ANY_NUMBER)
+_MEMORY = re.compile(MEMORY_AMOUNT)
+_UNITS: dict[str, int] = {"": 1, "k": 10**3, "M": 10**6, "G": 10**9, "T": 10**12} | {
+    f"{letter}i": 2 ** (10 * power) for power, letter in enumerate("KMGT", 1)
+}
 # RFC 3339, which is narrower than the ISO 8601 that Python reads.
 _TIME = re.compile(r"^\d{4}-\d\d-\d\d[Tt]\d\d:\d\d:\d\d(\.\d+)?([Zz]|[+-]\d\d:\d\d)$")
 
@@ -50,6 +59,14 @@ def format_decimal(value: float) -> str:
     if len(plain) <= NUMBER_LENGTH:
         return "0" if plain == "-0" else plain
     return shortest
+
+
+def parse_memory(text: str) -> int:
+    """Reads an amount of memory such as `512Mi` as bytes; ValueError for anything else."""
+    if not _MEMORY.fullmatch(text):
+        raise ValueError(f"{text!r:.80} is not an amount of memory such as 512Mi")
+    digits = text.rstrip("KMGTki")
+    return int(digits) * _UNITS[text.removeprefix(digits)]
 
 
 def parse_time(text: str) -> datetime:
@@ -84,6 +101,14 @@ def _decimal(value: object) -> float:
     if isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value):
         return float(value)
     raise ValueError(f'{value!r:.80} is not a decimal number such as "0.05"')
+
+
+def _bytes(value: object) -> int:
+    if isinstance(value, str):
+        return parse_memory(value)
+    if isinstance(value, int) and not isinstance(value, bool) and value > 0:
+        return value
+    raise ValueError(f"{value!r:.80} is not an amount of memory such as 512Mi")
 
 
 def _time(value: object) -> datetime:
@@ -152,6 +177,13 @@ _AS_DECIMAL = PlainSerializer(format_decimal, return_type=str)
 # A number that people write in a spec, and one that Akeso measured.
 PlainNumber = Annotated[float, BeforeValidator(_decimal), _AS_DECIMAL, _number(PLAIN_NUMBER)]
 Measured = Annotated[float, BeforeValidator(_decimal), _AS_DECIMAL, _number(ANY_NUMBER)]
+# Bytes in the model, `512Mi` in the object.
+MemoryAmount = Annotated[
+    int,
+    BeforeValidator(_bytes),
+    PlainSerializer(quantity_of, return_type=str),
+    WithJsonSchema({"type": "string", "pattern": MEMORY_AMOUNT, "maxLength": NUMBER_LENGTH}),
+]
 Time = Annotated[
     datetime,
     BeforeValidator(_time),

@@ -12,6 +12,9 @@ from enum import StrEnum
 
 from akeso.domain.workload import Container, PodRef, Snapshot, WorkloadRef
 
+# Below this share of its memory limit a container has room.
+ROOM = 0.8
+
 
 class Effect(StrEnum):
     """What a successful routine promises (decides how it is verified)."""

@@ -28,7 +28,14 @@ def seconds_of(value: float) -> str:
 def quantity_of(value: float) -> str:
     """Bytes as Kubernetes writes them, exactly: `100663296` -> `96Mi`, `64000000` -> `64M`."""
     whole = int(value)
-    for unit, size in (("Gi", 2**30), ("Mi", 2**20), ("G", 10**9), ("M", 10**6), ("Ki", 2**10)):
+    for unit, size in _MEMORY_UNITS:
         if whole and whole % size == 0:
             return f"{whole // size}{unit}"
     return str(whole)
+
+
+# Largest first: the largest that fits is never longer than what a person wrote.
+_MEMORY_UNITS = (
+    ("Ti", 2**40), ("T", 10**12), ("Gi", 2**30), ("G", 10**9),
+    ("Mi", 2**20), ("M", 10**6), ("Ki", 2**10), ("k", 10**3),
+)  # fmt: skip

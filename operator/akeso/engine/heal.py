@@ -20,7 +20,7 @@ from akeso.engine.judge import Circumstances, Judge, Judgement
 from akeso.engine.records import Records
 from akeso.engine.subject import Progress, Subject, predicted_failure
 from akeso.engine.tell import Told, block_told, decision
-from akeso.engine.verify import Check, Look, Trial, check, failure_event, killed
+from akeso.engine.verify import Check, Look, Trial, check, failure_event, killed, resizes
 from akeso.errors import AkesoError, StaleError
 from akeso.protocols import AlertSource, Clock, Cluster, Notifier, Predictor
 from akeso.settings import Settings
@@ -190,7 +190,7 @@ class Healer:
             return Progress(healing, False)
         if last is not None and unix - last < rules.interval_seconds:
             return Progress(healing, False)
-        if last is None:
+        if last is None and not resizes(attempt):
             self._mark_action(subject, unix)
         self._checked[uid] = unix
         look = await self._look(healing, attempt, subject)

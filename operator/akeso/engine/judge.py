@@ -15,6 +15,7 @@ from akeso.domain.verdict import Verdict
 from akeso.domain.workload import Snapshot, WorkloadRef
 from akeso.engine import record
 from akeso.engine.alerts import standing_on
+from akeso.engine.detect import forecasts_of
 from akeso.engine.intent import read_action
 from akeso.engine.observe import Observation, query_key
 from akeso.engine.selection import Selection
@@ -85,12 +86,18 @@ class Judge:
         self.healers: Mapping[str, Healer] = {healer.name: healer for healer in healers}
         self._settings = settings
 
-    def context(self, around: Circumstances, seen: Snapshot) -> HealerContext:
+    def context(self, rung: Rung, around: Circumstances, seen: Snapshot) -> HealerContext:
         return HealerContext(
             min_available=around.policy.spec.guardrails.min_available,
             healthy=around.observation.healthy.get(seen.ref.uid, ()),
             manager=FIELD_MANAGER,
             owed=owed_to(seen.ref, around.healings),
+            forecasts={
+                f.key: f
+                for pod in seen.present
+                for f in forecasts_of(pod, seen.ref.namespace, around.observation.forecasts)
+            },
+            ceiling=rung.ceiling,
         )
 
     def next_step(self, question: Question) -> Judgement:
@@ -124,7 +131,7 @@ class Judge:
             verdict = unknown_healer(rung.healer, self.healers)
             return Judgement(index, None, None, (verdict,), rung.timeout_seconds)
         finding, seen, around = question.finding, question.seen, question.around
-        context = self.context(around, seen)
+        context = self.context(rung, around, seen)
         fits = healer.diagnose(finding, seen, context)
         plan = healer.plan(finding, seen, context) if fits.allowed else None
         asked = ask(self.case(question, plan, healer.name))

@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from enum import StrEnum
 
 from akeso.api.healing import ActionType, Attempt
-from akeso.domain.action import Effect
+from akeso.domain.action import ROOM, Effect, Resize
 from akeso.domain.finding import FROM_THE_API, Outcome
 from akeso.domain.finding import Signal as About
 from akeso.domain.forecast import Forecast, SeriesKey
-from akeso.domain.workload import Pod, Snapshot
+from akeso.domain.workload import Container, Pod, Resizing, Snapshot
 from akeso.engine.detect import erring_of
 from akeso.engine.freshness import measured, unmeasured
+from akeso.engine.intent import read_action
 from akeso.engine.load import source_of
 from akeso.engine.observe import query_key
 from akeso.engine.onsets import window_of
@@ -24,8 +25,8 @@ from akeso.engine.subject import Subject
 from akeso.engine.words import bytes_of
 from akeso.settings import Settings
 
-# Below this share of its limit a container has room again.
-ROOM = 0.8
+# Seconds that the next rung needs to help before the failure (DecisionSettings.action).
+HELP = 120.0
 
 
 class Check(StrEnum):
@@ -77,10 +78,24 @@ def check(trial: Trial) -> Look:
         _failed(trial)
         or _unsettled(seen)
         or _no_data(trial)
-        or (_room(trial) if trial.buys_memory else _borne(trial) or _still_there(trial))
+        or _for_memory(trial)
+        or _borne(trial)
+        or _still_there(trial)
         or _steady(trial)
         or Look(Check.GOOD, f"all {seen.ready} pods are ready and the problem is gone")
     )
+
+
+def resizes(attempt: Attempt) -> bool:
+    """Whether it changes running pods in place, so that their series go on as they were."""
+    return any(a.type is ActionType.RESIZE for a in attempt.actions)
+
+
+def _for_memory(trial: Trial) -> Look | None:
+    """Buying time for memory is judged by the room there is, whoever else asked for it."""
+    if resizes(trial.attempt):
+        return _raised(trial)
+    return _room(trial) if trial.buys_memory else None
 
 
 def _failed(trial: Trial) -> Look | None:
@@ -239,6 +254,68 @@ def _room(trial: Trial) -> Look:
         return Look(Check.INCONCLUSIVE, "its pods have no memory limit any more")
     have = "container has" if count == 1 else "containers have"
     return Look(Check.GOOD, f"{count} {have} room again")
+
+
+def _raised(trial: Trial) -> Look:
+    """Every limit that was raised holds, in the container that ran before, and leaves room."""
+    looks = [look for hit in _resized(trial) if (look := _one_raised(trial, *hit)) is not None]
+    if not looks:
+        return Look(Check.INCONCLUSIVE, "the pods that were resized are gone")
+    return min(looks, key=lambda look: _WORST_FIRST.index(look.check))
+
+
+_WORST_FIRST = (Check.BAD, Check.INCONCLUSIVE, Check.WAITING, Check.GOOD)
+
+
+def _resized(trial: Trial) -> Iterator[tuple[Resize, Pod]]:
+    for record in trial.attempt.actions:
+        if record.type is not ActionType.RESIZE or record.restore:
+            continue
+        action = read_action(record)
+        pod = trial.seen.pod(action.pod.uid) if isinstance(action, Resize) else None
+        if isinstance(action, Resize) and pod is not None and not pod.deleting:
+            yield action, pod
+
+
+def _one_raised(trial: Trial, action: Resize, pod: Pod) -> Look | None:
+    container = pod.container(action.container)
+    if container is None:
+        return None
+    what = f"container {container.name} of pod {pod.ref.name}"
+    if container.memory_wanted != action.to:
+        return Look(Check.INCONCLUSIVE, f"somebody else set another memory limit for {what}")
+    if (container.started_at or 0.0) > trial.attempt.started_at.timestamp():
+        return Look(Check.INCONCLUSIVE, f"{what} was restarted meanwhile")
+    if container.memory_limit != action.to:
+        return _not_in_force(trial, pod, what)
+    return _measured_room(trial, pod, container) or Look(
+        Check.GOOD, f"{what} has room again: its limit is {bytes_of(action.to)} now"
+    )
+
+
+def _not_in_force(trial: Trial, pod: Pod, what: str) -> Look:
+    """Asked for, and not done by the kubelet: waited for while there is time for something else."""
+    why = f" ({pod.resize_message})" if pod.resize_message else ""
+    if pod.resizing is Resizing.INFEASIBLE:
+        return Look(Check.BAD, f"the node can never give {what} so much memory{why}")
+    how = "puts it off" if pod.resizing is Resizing.DEFERRED else "has not done it yet"
+    said = f"the new memory limit of {what} does not hold: the kubelet {how}{why}"
+    evidence, around = trial.subject.finding.evidence, trial.subject.around
+    now = around.observation.now + around.late
+    pressing = evidence.ttf is not None and evidence.sampled_at + evidence.ttf[0] - now < HELP
+    return Look(Check.BAD if pressing else Check.WAITING, said)
+
+
+def _measured_room(trial: Trial, pod: Pod, container: Container) -> Look | None:
+    """Whether a fresh sample shows a pod's containers well below their limits; None: it does."""
+    seen, observed, settings = trial.seen, trial.subject.around.observation, trial.settings
+    full = _without_room([pod], seen, observed.forecasts)
+    if full is not None:
+        return Look(Check.BAD, full)
+    if any(c.name == container.name for _, c in unmeasured([pod], seen, observed, settings)):
+        said = f"no fresh memory samples of container {container.name} of pod {pod.ref.name}"
+        return Look(Check.INCONCLUSIVE, said)
+    return None
 
 
 def _without_room(

@@ -6,13 +6,14 @@ from akeso.clients.alertmanager import AlertmanagerSource
 from akeso.clients.kubernetes.connection import ApiServer
 from akeso.clients.metrics_api import MetricsApiSource
 from akeso.clients.prometheus import PrometheusSource
+from akeso.protocols import Healer
 from akeso.settings import Settings
-from akeso_healers import RestartPods, Rollback
+from akeso_healers import built_in
 
 
-def healers(settings: Settings) -> tuple[RestartPods, Rollback]:
+def healers(settings: Settings) -> tuple[Healer, ...]:
     """The built-in healers, least invasive first."""
-    return RestartPods(), Rollback(settings.rollout_blame_seconds)
+    return built_in(settings.rollout_blame_seconds)
 
 
 def metric_source(api: ApiServer, settings: Settings) -> PrometheusSource | MetricsApiSource:

@@ -15,7 +15,7 @@ from akeso.api.control import HealingControl
 from akeso.api.healing import Healing
 from akeso.api.meta import API_VERSION
 from akeso.api.policy import HealingPolicy
-from akeso.api.scalars import ANY_NUMBER, format_decimal, parse_decimal, parse_time
+from akeso.api.scalars import ANY_NUMBER, format_decimal, parse_decimal, parse_memory, parse_time
 from akeso.errors import PermanentError
 
 CRDS = Path(__file__).parents[3] / "crds"
@@ -139,7 +139,7 @@ def missing(sent: Any, back: Any, path: str = "") -> list[str]:
 
 
 def same_text(sent: Any, back: Any) -> bool:
-    for parse in (parse_decimal, parse_time):
+    for parse in (parse_decimal, parse_memory, parse_time):
         try:
             return parse(sent) == parse(back)
         except (ValueError, TypeError):

@@ -13,8 +13,10 @@ from akeso.api.scalars import (
     format_time,
     from_unix,
     parse_decimal,
+    parse_memory,
     parse_time,
 )
+from akeso.domain.words import quantity_of
 
 finite = st.floats(allow_nan=False, allow_infinity=False)
 
@@ -103,3 +105,25 @@ def test_a_time_is_written_in_utc():
 @given(st.floats(min_value=0, max_value=4e9))
 def test_unix_seconds_become_a_time_that_is_not_in_the_future(seconds):
     assert seconds - 1 < from_unix(seconds).timestamp() <= seconds
+
+
+@pytest.mark.parametrize(
+    ("text", "value"),
+    [("1Gi", 2**30), ("512Mi", 2**29), ("3Ki", 3072), ("2Ti", 2**41), ("64M", 64 * 10**6)]
+    + [("5k", 5000), ("2G", 2 * 10**9), ("1T", 10**12), ("268435456", 2**28)],
+)
+def test_an_amount_of_memory_is_read_as_kubernetes_reads_it(text, value):
+    assert parse_memory(text) == value
+
+
+@given(st.integers(1, 2**49))
+def test_an_amount_of_memory_survives_the_way_to_the_wire_and_back(value):
+    assert parse_memory(quantity_of(value)) == value
+
+
+@pytest.mark.parametrize(
+    "text", ["", "0", "-1Gi", "1.5Gi", "1e9", "Gi", "1gi", "1 Gi", "10m", "1Gi\n"]
+)
+def test_what_is_no_amount_of_memory_is_refused(text):
+    with pytest.raises(ValueError, match="is not an amount of memory such as 512Mi"):
+        parse_memory(text)

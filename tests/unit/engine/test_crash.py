@@ -14,11 +14,13 @@ import pytest
 from akeso.domain.workload import Kind
 from unit.engine.scenes import bad_release, leak
 from unit.engine.sim import World, stem
-from unit.engine.sim_workload import SimWorkload
+from unit.engine.sim_workload import MIB, SimWorkload
 
+RAISE = {"healer": "RaiseMemory", "ceiling": "1Gi"}
 Scene = Callable[[], tuple[World, SimWorkload]]
 
 SCENES: dict[str, Scene] = {
+    "raise": lambda: leak([RAISE], replicas=2, leak=0.0, heap=250 * MIB),
     "surge": lambda: leak(replicas=1, leak=0.0),
     "two evictions": lambda: leak(replicas=2, leak=0.0),
     "StatefulSet restart": lambda: leak(replicas=2, leak=0.0, kind=Kind.STATEFUL_SET),
@@ -27,6 +29,7 @@ SCENES: dict[str, Scene] = {
     "DaemonSet rollback": lambda: bad_release(Kind.DAEMON_SET),
 }
 WRITES = {
+    "raise": 15,
     "surge": 21,
     "two evictions": 15,
     "StatefulSet restart": 15,
@@ -47,7 +50,7 @@ def crashes() -> list[object]:
 
 def end_of(world: World, w: SimWorkload) -> tuple[object, ...]:
     """What everybody sees in the end; generated pod names are the controller's."""
-    pods = sorted((p.revision, p.ready) for p in w.present)
+    pods = sorted((p.revision, p.ready, p.limit, p.wanted) for p in w.present)
     return w.replicas, w.template, w.managers, pods, world.outcomes(), world.condition("NeedsHuman")
 
 

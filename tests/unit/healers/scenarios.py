@@ -7,11 +7,14 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from akeso.domain.finding import Finding, Signal
-from akeso.domain.workload import Pod, PodRef, Snapshot
+from akeso.domain.forecast import Forecast, Readiness, SeriesKey
+from akeso.domain.workload import Container, Pod, PodRef, Resizing, Snapshot
 from akeso.protocols import HealerContext
 from unit.world import NOW, daemon_set, deployment, finding, pod, revision, stateful_set
 
 MANAGER = "akeso-heal"
+MIB = 2**20
+GIB = 1024.0 * MIB
 V1_WORKED = HealerContext(1, ("v1",), MANAGER)
 
 
@@ -67,12 +70,69 @@ def query(since: float) -> Finding:
     return finding(ROLLOUT, about=Signal.QUERY, since=since)
 
 
+def raising(name: str, seen: Snapshot, reason: str = "", **fields: Any) -> Scenario:
+    """Its first pod, which uses 220 of 256 MiB, as alarming as the forecast says."""
+    pods = seen.pods[:1]
+    context = HealerContext(
+        1, ("v1",), MANAGER, forecasts=dict(map(alarm, pods)), ceiling=1024.0 * MIB
+    )
+    made = Scenario(name, "RaiseMemory", finding(seen, *pods), seen, context, reason=reason)
+    return replace(made, **fields)
+
+
+def with_context(scenario: Scenario, **fields: Any) -> Scenario:
+    return replace(scenario, context=replace(scenario.context, **fields))
+
+
+def alarm(pod: Pod, **fields: Any) -> tuple[SeriesKey, Forecast]:
+    key = SeriesKey("shop", pod.ref.name, "app")
+    made = Forecast(
+        key, Readiness.READY, 1800.0, 0.97, (300.0, 400.0, 500.0), True,
+        220.0 * MIB, 256.0 * MIB, NOW - 10, 100,
+    )  # fmt: skip
+    return key, replace(made, **fields)
+
+
+def sized(name: str = "web-0", **fields: Any) -> Pod:
+    """A pod with a memory limit of 256 MiB; `fields` are its container's."""
+    limit = 256.0 * MIB
+    app = Container("app", True, memory_limit=limit, memory_wanted=limit, started_at=NOW - 3_600)
+    return pod(name, node="node-1", qos="Burstable", containers=(replace(app, **fields),))
+
+
+def filling(*pods: Pod, **fields: Any) -> Snapshot:
+    return deployment(len(pods) or 1, pods=pods or (sized(),), **{"resizes": True, **fields})
+
+
+_slow = {"alarm": False, "probability": 0.2}
+_raised = sized(memory_limit=700.0 * MIB, memory_wanted=700.0 * MIB)
+_killed = sized(last_exit_reason="OOMKilled", last_exit_at=NOW - 86_400)
+_put_off = replace(sized(), resizing=Resizing.DEFERRED, resize_message="no room")
 _three, _one = deployment(3), deployment(1)
 _sick = deployment(3, pods=(pod("web-0", ready=False), pod("web-1"), pod("web-2")))
 _leaving = deployment(2, pods=(pod("web-0", deleting=True, ready=False), pod("web-1")))
 _predecessor = replace(pod("web-0"), ref=PodRef("web-0", "an-older-uid"))
 
 FITTING: tuple[Scenario, ...] = (
+    raising("a Deployment", filling()),
+    raising(
+        "two of three pods",
+        filling(*(sized(f"web-{i}") for i in range(3))),
+        finding=finding(filling(), sized("web-2"), sized("web-1")),
+        context=HealerContext(
+            1, (), MANAGER, forecasts=dict(alarm(sized(f"web-{i}")) for i in (1, 2)), ceiling=GIB
+        ),
+    ),
+    raising("of a StatefulSet", stateful_set(1, pods=(sized(),), resizes=True)),
+    raising("of a DaemonSet", daemon_set(1, pods=(sized(),), resizes=True)),
+    raising(
+        "a query that a forecast bears out",
+        filling(),
+        finding=finding(filling(), sized(), about=Signal.QUERY),
+        context=HealerContext(
+            1, (), MANAGER, forecasts=dict([alarm(sized(), alarm=False)]), ceiling=GIB
+        ),
+    ),
     restart("one of three", _three, _three.pods[:1]),
     restart("all of three", _three, _three.pods),
     restart("one that is not ready", _sick, _sick.pods[:1]),
@@ -87,6 +147,37 @@ FITTING: tuple[Scenario, ...] = (
 )
 
 LOOK_ALIKES: tuple[Scenario, ...] = (
+    raising(
+        "a failing rollout",
+        filling(),
+        "NotAMemoryProblem",
+        finding=finding(filling(), sized(), about=Signal.ROLLOUT_FAILING),
+    ),
+    raising("no in-place resize", filling(resizes=False), "NoInPlaceResize"),
+    raising("in-place resize unknown", filling(resizes=None), "NoInPlaceResize"),
+    with_context(raising("no ceiling", filling(), "NoCeiling"), ceiling=None),
+    raising("no pods named", filling(), "NoPods", finding=finding(filling())),
+    raising("pods gone", filling(), "GoneAlready", finding=finding(filling(), pod("web-9"))),
+    raising("on its way out", filling(replace(sized(), deleting=True)), "AlreadyTerminating"),
+    with_context(raising("no forecast", filling(), "NoForecast"), forecasts={}),
+    with_context(
+        raising("no alarm", filling(), "NotGrowing"), forecasts=dict([alarm(sized(), **_slow)])
+    ),
+    with_context(
+        raising(
+            "a query, but memory hardly grows",
+            filling(),
+            "NotGrowing",
+            finding=finding(filling(), sized(), about=Signal.QUERY),
+        ),
+        forecasts=dict([alarm(sized(), **_slow)]),
+    ),
+    raising("no limit", filling(sized(memory_wanted=None)), "NoLimit"),
+    raising("OOM-killed before", filling(_killed), "AlreadyKilled"),
+    raising("a resize restarts it", filling(sized(resize_restarts=True)), "ResizeRestarts"),
+    raising("a Windows pod", filling(replace(sized(), windows=True)), "WindowsPod"),
+    raising("a resize put off", filling(_put_off), "ResizePending"),
+    with_context(raising("at its ceiling", filling(_raised), "CeilingReached"), ceiling=GIB * 0.8),
     restart("no pods named", _three, [], "NoPods"),
     restart("pods gone", _three, [pod("web-9")], "GoneAlready"),
     restart("a successor of the same name", _three, [_predecessor], "GoneAlready"),

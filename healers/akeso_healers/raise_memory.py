@@ -150,6 +150,11 @@ def _unfit(hit: tuple[Pod, Container, Forecast]) -> tuple[str, str] | None:
         )
     if pod.windows:
         return "WindowsPod", f"pod {pod.ref.name} runs on Windows, which resizes nothing in place."
+    if not pod.resizable:
+        return "NoInPlaceResize", (
+            f"node {pod.node} of pod {pod.ref.name} can't resize running pods "
+            "(its kubelet is older than Kubernetes 1.33)."
+        )
     if pod.resizing is not None:
         return "ResizePending", (
             f"the last resize of pod {pod.ref.name} is not done yet "

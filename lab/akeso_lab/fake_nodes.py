@@ -7,6 +7,9 @@ a running pod changes its behaviour:
 ``crashloop``  exits with 1, waits in CrashLoopBackOff, is restarted, and again
 ``oomkilled``  the same with exit code 137 and reason OOMKilled
 (no label)     becomes Ready and stays so
+
+Resources are in force as soon as a pod's spec says so, also after a resize in place; a pod labelled
+``akeso-lab/resize: never`` keeps those it started with.
 """
 
 from __future__ import annotations
@@ -18,6 +21,7 @@ import yaml
 
 FAKE = "kwok.x-k8s.io/node"
 BEHAVIOUR = "akeso-lab/behaviour"
+RESIZE = "akeso-lab/resize"
 CRASHING = ["crashloop", "oomkilled"]
 # Long enough for a watcher to see each state, short enough for a test to wait for several.
 RUNS_MILLISECONDS = 2000
@@ -28,15 +32,21 @@ _READY = '.status.conditions.[] | select( .type == "Ready" ) | .status'
 _PHASE = ".status.phase"
 _DELETED = ".metadata.deletionTimestamp"
 _OWNER = ".metadata.ownerReferences.[].kind"
+_RESIZE = f'.metadata.labels["{RESIZE}"]'
+_RESIZED = (
+    "select([.spec.containers[].resources.limits]"
+    " != [.status.containerStatuses[].resources.limits]) | .metadata.name"
+)
 _STATE = ".status.containerStatuses.[0].state"
 
 # One template for every step of a pod's life: the stage that renders it has set $crashed,
-# $restarted and $done.
+# $restarted, $resized and $done.
 _POD_STATUS = """
 {{ $now := Now }}
 {{ $root := . }}
 {{ $behaviour := or (index (or .metadata.labels dict) "akeso-lab/behaviour") "" }}
 {{ $ready := not (or $crashed $done (has $behaviour (list "unready" "crashloop" "oomkilled"))) }}
+{{ $fixed := eq (or (index (or .metadata.labels dict) "akeso-lab/resize") "") "never" }}
 {{ $exit := ternary 137 1 (eq $behaviour "oomkilled") }}
 {{ $reason := ternary "OOMKilled" "Error" (eq $behaviour "oomkilled") }}
 phase: {{ ternary "Succeeded" "Running" $done }}
@@ -60,6 +70,11 @@ containerStatuses:
   imageID: ""
   ready: {{ $ready }}
   started: {{ not (or $crashed $done) }}
+  {{ if $item.resources }}
+  resources:
+{{ if and $fixed $old.resources }}{{ YAML $old.resources 2 }}\
+{{ else }}{{ YAML $item.resources 2 }}{{ end }}
+  {{ end }}
   restartCount: {{ add (or $old.restartCount 0) (ternary 1 0 $restarted) }}
   state:
   {{ if $done }}
@@ -68,7 +83,8 @@ finishedAt: {{ $now | Quote }}}
   {{ else if $crashed }}
     waiting: {reason: CrashLoopBackOff, message: "back-off restarting failed container"}
   {{ else }}
-    running: {startedAt: {{ $now | Quote }}}
+    running: {startedAt: {{ if $resized }}{{ $old.state.running.startedAt | Quote }}\
+{{ else }}{{ $now | Quote }}{{ end }}}
   {{ end }}
   {{ if $crashed }}
   lastState:
@@ -133,6 +149,14 @@ def _stages() -> list[dict[str, Any]]:
             restarted=True,
             delay=BACKOFF_MILLISECONDS,
         ),
+        _pod(
+            "pod-resize",
+            [
+                *(alive, running, no_job, steady, _in(_READY, "True"), _not_in(_LABEL, "unready")),
+                *(_not_in(_RESIZE, "never"), _present(_RESIZED)),
+            ],
+            resized=True,
+        ),
         _pod("pod-complete", [alive, running, job, steady], done=True),
         _stage("Pod", "pod-delete", [_present(_DELETED)], None),
     ]
@@ -144,10 +168,11 @@ def _pod(
     *,
     crashed: bool = False,
     restarted: bool = False,
+    resized: bool = False,
     done: bool = False,
     delay: int = 0,
 ) -> dict[str, Any]:
-    flags = {"crashed": crashed, "restarted": restarted, "done": done}
+    flags = {"crashed": crashed, "restarted": restarted, "resized": resized, "done": done}
     head = "".join(f"{{{{ ${key} := {str(value).lower()} }}}}" for key, value in flags.items())
     return _stage("Pod", name, when, head + _POD_STATUS, delay)
 

@@ -44,6 +44,12 @@ def _effect(record: RequestRecord) -> Effect:
         what, uid = "evict", body["deleteOptions"]["preconditions"]["uid"]
     elif record.method == "DELETE":
         what, uid = f"delete {target.resource}", body["preconditions"]["uid"]
+    elif target.subresource == "resize":
+        [container] = body["spec"]["containers"]
+        what, uid = (
+            f"resize to {container['resources']['limits']['memory']}",
+            body["metadata"]["uid"],
+        )
     elif target.subresource == "scale":
         what, uid = f"scale to {body['spec']['replicas']}", body["metadata"]["uid"]
     elif isinstance(body, list):

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import copy
+import itertools
 import json
 import os
 import time
@@ -27,7 +28,7 @@ from akeso_lab.proxy import FaultProxy
 from cluster.effects import Effect, effects
 from cluster.exporter import Exporter
 from cluster.operators import Operator
-from cluster.workloads import PLURALS, Json
+from cluster.workloads import LIMIT, PLURALS, Json
 
 APPLY = "application/apply-patch+yaml"
 MERGE = "application/merge-patch+json"
@@ -76,6 +77,7 @@ class World:
     prometheus: FaultProxy | None = None
     alertmanager: FaultProxy | None = None
     tired: set[str] = field(default_factory=set[str])  # names of pods
+    leaking: asyncio.Task[None] | None = None
 
     # -- what people do --------------------------------------------------------------------
 
@@ -266,6 +268,30 @@ class World:
     def fatigue(self, pod: str, value: float) -> None:
         self.stage.exporter.put("fatigue", value, namespace=self.name, pod=pod)
 
+    async def leak(self, name: str = "web", share: float = 0.5) -> None:
+        """From now on every container of a workload's pods uses a little more each second."""
+        names = [pod["metadata"]["name"] for pod in await self.pods(name)]
+
+        async def grow() -> None:
+            for step in itertools.count():
+                for pod in names:
+                    self.uses(pod, (share + 0.0005 * step) * LIMIT)
+                await asyncio.sleep(1)
+
+        self.leaking = asyncio.create_task(grow())
+
+    async def calm(self, name: str, value: float) -> None:
+        """The leak is over, and the workload's pods use so many bytes from now on."""
+        if self.leaking is not None:
+            await _cancelled(self.leaking)
+        for pod in await self.pods(name):
+            self.uses(pod["metadata"]["name"], value)
+
+    def uses(self, pod: str, value: float) -> None:
+        """The memory working set of the only container of a pod, in bytes."""
+        labels = {"namespace": self.name, "pod": pod, "container": "app"}
+        self.stage.exporter.put("container_memory_working_set_bytes", value, **labels)
+
     async def remember(self, kind: str, name: str, revisions: list[str]) -> None:
         """What the operator records of revisions it saw healthy, without the wait for it."""
         uid = (await self.get(kind, name))["metadata"]["uid"]
@@ -364,6 +390,8 @@ async def world(
         measuring = asyncio.create_task(_measure(here))
         stack.push_async_callback(_cancelled, measuring)
         yield here
+        if here.leaking is not None:
+            await _cancelled(here.leaking)
 
 
 async def _measure(here: World) -> None:

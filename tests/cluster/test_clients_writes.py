@@ -16,7 +16,14 @@ from akeso.clients.clock import SystemClock
 from akeso.clients.kubernetes import paths
 from akeso.clients.kubernetes.cluster import KubernetesCluster
 from akeso.clients.kubernetes.connection import ApiServer, connect
-from akeso.domain.action import DeletePod, EvictPod, ReleaseOwnership, Scale, SetTemplate
+from akeso.domain.action import (
+    DeletePod,
+    EvictPod,
+    ReleaseOwnership,
+    Resize,
+    Scale,
+    SetTemplate,
+)
 from akeso.domain.workload import Kind, PodRef, Snapshot, WorkloadRef
 from akeso.errors import BlockedError, GoneError, PermanentError, StaleError
 from akeso.settings import Settings
@@ -208,6 +215,90 @@ async def test_a_pod_is_deleted_only_in_the_version_that_was_seen(deployment: Be
         await deployment.cluster.perform(DeletePod(pod.ref), seen)
     await deployment.cluster.perform(DeletePod(pod.ref), await deployment.seen())
     assert (await deployment.settled()).pod(pod.ref.uid) is None
+
+
+MIB = 2**20
+
+
+async def with_resources(bench: Bench, *resources: dict[str, Any]) -> Snapshot:
+    """Started with one container per entry, named app, side, ..."""
+    wanted = manifest(bench.kind, bench.namespace, replicas=1)
+    pod = wanted["spec"]["template"]["spec"]
+    [app] = pod["containers"]
+    pod["containers"] = [
+        {**app, "name": name, "resources": one}
+        for name, one in zip(("app", "side"), resources, strict=False)
+    ]
+    bench.apply(wanted)
+    bench.ref = replace(bench.ref, uid=(await bench.raw())["metadata"]["uid"])
+    return await bench.settled()
+
+
+async def resources_of(bench: Bench, seen: Snapshot) -> dict[str, Any]:
+    raw = await bench.api.get(paths.pod(bench.namespace, seen.pods[0].ref.name))
+    assert raw["status"]["qosClass"] == seen.pods[0].qos
+    return {c["name"]: c["resources"] for c in raw["spec"]["containers"]}
+
+
+async def test_a_resize_changes_one_limit_of_one_container_of_one_pod(any_kind: Bench) -> None:
+    limits = {"limits": {"memory": "64Mi"}, "requests": {"memory": "32Mi", "cpu": "10m"}}
+    seen = await with_resources(any_kind, limits, limits)
+    assert seen.resizes
+    raise_ = Resize(seen.pods[0].ref, "app", 64 * MIB, 96 * MIB)
+    assert not raise_.in_effect(seen) and not raise_.superseded(seen)
+    await any_kind.cluster.perform(raise_, seen)
+    assert raise_.in_effect(await any_kind.seen())
+    after = await any_kind.settled()
+    assert {c.memory_limit for c in after.pods[0].containers} == {96.0 * MIB, 64.0 * MIB}
+    found = await resources_of(any_kind, after)
+    assert found["app"] == {**limits, "limits": {"memory": "96Mi"}}
+    assert found["side"] == limits
+    assert (await any_kind.raw())["metadata"]["resourceVersion"] == seen.resource_version
+    back = Resize(seen.pods[0].ref, "app", 96 * MIB, 64 * MIB, restore=True)
+    await any_kind.cluster.perform(back, after)
+    after = await any_kind.seen()
+    assert back.in_effect(after) and (await resources_of(any_kind, after))["app"] == limits
+
+
+async def test_the_request_of_a_guaranteed_pod_goes_with_its_limit(deployment: Bench) -> None:
+    whole = {
+        "limits": {"memory": "64Mi", "cpu": "10m"},
+        "requests": {"memory": "64Mi", "cpu": "10m"},
+    }
+    seen = await with_resources(deployment, whole)
+    assert seen.pods[0].qos == "Guaranteed"
+    await deployment.cluster.perform(Resize(seen.pods[0].ref, "app", 64 * MIB, 80 * MIB), seen)
+    found = (await resources_of(deployment, seen))["app"]
+    assert found["limits"]["memory"] == found["requests"]["memory"] == "80Mi"
+
+
+async def test_a_resize_of_a_pod_that_changed_or_was_replaced_writes_nothing(
+    deployment: Bench,
+) -> None:
+    seen = await with_resources(deployment, {"limits": {"memory": "64Mi"}})
+    pod = seen.pods[0]
+    raise_ = Resize(pod.ref, "app", 64 * MIB, 96 * MIB)
+    older = replace(seen, pods=(replace(pod, resource_version="1"),))
+    impostor = replace(pod, ref=PodRef(pod.ref.name, OTHER_UID), resource_version="1")
+    with pytest.raises(StaleError):
+        await deployment.cluster.perform(raise_, older)
+    with pytest.raises(StaleError):
+        await deployment.cluster.perform(
+            replace(raise_, pod=impostor.ref), replace(seen, pods=(impostor,))
+        )
+    assert (await resources_of(deployment, seen))["app"]["limits"]["memory"] == "64Mi"
+
+
+async def test_a_resize_that_a_limit_range_forbids_is_refused_and_named(deployment: Bench) -> None:
+    seen = await with_resources(deployment, {"limits": {"memory": "64Mi"}})
+    most = {"type": "Container", "max": {"memory": "80Mi"}}
+    body = {"metadata": {"name": "most"}, "spec": {"limits": [most]}}
+    await deployment.api.post(f"/api/v1/namespaces/{deployment.namespace}/limitranges", body)
+    room = await deployment.cluster.capacity(seen, {seen.pods[0].node or ""})
+    assert [(b.name, b.memory) for b in room.bounds or ()] == [("most", 80.0 * MIB)]
+    assert [n.name for n in room.nodes or ()] == [seen.pods[0].node]
+    with pytest.raises(BlockedError, match="maximum memory usage per Container is 80Mi"):
+        await deployment.cluster.perform(Resize(seen.pods[0].ref, "app", 64 * MIB, 96 * MIB), seen)
 
 
 @pytest.mark.parametrize("kind", [Kind.DEPLOYMENT, Kind.STATEFUL_SET])

@@ -18,7 +18,14 @@ import pytest
 from akeso_lab.proxy import Crash
 from cluster.effects import Effect, in_words
 from cluster.harness import AT_A_TIME, Stage, World, brief, state_of, world
-from cluster.workloads import ROLLOUT_SIGNAL, broken, policy, query_signal, workload
+from cluster.workloads import (
+    ROLLOUT_SIGNAL,
+    broken,
+    policy,
+    query_signal,
+    raise_signals,
+    workload,
+)
 
 When = Literal["before", "committed"]
 
@@ -29,15 +36,19 @@ class Scenario:
 
     kind: str
     replicas: int
-    rollback: bool
+    rollback: bool = False
+    resize: bool = False
 
     async def prepare(self, here: World) -> set[str]:
         """Everything up to the operator's start; the uids that may be written to."""
         good = workload(self.kind, replicas=self.replicas)
         await here.apply(good)
         before = await here.rolled_out(self.kind)
-        signal = ROLLOUT_SIGNAL if self.rollback else query_signal(here.name)
-        await here.apply(policy(signal))
+        if self.resize:
+            await here.leak()
+            await here.apply(policy(*raise_signals(here.name)))
+        else:
+            await here.apply(policy(ROLLOUT_SIGNAL if self.rollback else query_signal(here.name)))
         pods = {p["metadata"]["uid"] for p in await here.pods()}
         if self.rollback:
             revision = await here.revision(self.kind)
@@ -59,8 +70,9 @@ class Scenario:
 
 
 SCENARIOS = {
-    "restart of three replicas": Scenario("Deployment", 3, rollback=False),
-    "restart of the only replica": Scenario("Deployment", 1, rollback=False),
+    "restart of three replicas": Scenario("Deployment", 3),
+    "restart of the only replica": Scenario("Deployment", 1),
+    "more memory for two pods": Scenario("Deployment", 2, resize=True),
     "rollback of a Deployment": Scenario("Deployment", 3, rollback=True),
     "rollback of an ordered StatefulSet": Scenario("StatefulSet", 3, rollback=True),
     "rollback of a DaemonSet": Scenario("DaemonSet", 2, rollback=True),
@@ -73,6 +85,7 @@ EXPECTED = {
         "scale to 1": 1,
         "change /metadata/managedFields": 1,
     },
+    "more memory for two pods": {"resize to 384Mi": 2},
     "rollback of a Deployment": {"change /spec/template": 1, "change /metadata/managedFields": 1},
     "rollback of an ordered StatefulSet": {
         "change /spec/template": 1,

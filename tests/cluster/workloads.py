@@ -23,7 +23,7 @@ def workload(kind: str = "Deployment", name: str = "web", replicas: int = 3, **m
     container = {
         "name": "app",
         "image": more.get("image", "app:1"),
-        "resources": {"limits": {"memory": str(LIMIT)}},
+        "resources": {"limits": {"memory": "256Mi"}},
     }
     pod: Json = {"containers": [container], "terminationGracePeriodSeconds": 1}
     spec: Json = {
@@ -62,6 +62,12 @@ def query_signal(namespace: str, ladder: tuple[str, ...] = ("RestartPods",), **m
         "ladder": [{"healer": healer, "timeoutSeconds": 120} for healer in ladder],
         **more,
     }
+
+
+def raise_signals(namespace: str, ceiling: str = "1Gi") -> tuple[Json, Json]:
+    """`fatigue` asks for more memory; a signal that tries nothing brings the forecast for it."""
+    rung = {"healer": "RaiseMemory", "ceiling": ceiling, "timeoutSeconds": 120}
+    return {**query_signal(namespace), "ladder": [rung]}, {**MEMORY_SIGNAL, "ladder": []}
 
 
 ROLLOUT_SIGNAL: Json = {"name": "rollout", "builtin": "RolloutFailing"}

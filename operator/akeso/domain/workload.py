@@ -75,7 +75,8 @@ class Resizing(StrEnum):
 class Pod:
     """One pod. `revision` is what its template came from (see `Revision.name`).
 
-    `resizing` None: no resize is under way; `resize_message` is the kubelet's word on one that is.
+    `resizable`: its kubelet resizes in place. `resizing` None: no resize is under way;
+    `resize_message` is the kubelet's word on one that is.
     """
 
     ref: PodRef
@@ -91,6 +92,7 @@ class Pod:
     containers: tuple[Container, ...] = ()
     qos: str = ""  # Guaranteed, Burstable or BestEffort
     windows: bool = False
+    resizable: bool = True
     resizing: Resizing | None = None
     resize_message: str = ""
     claims: tuple[str, ...] = ()  # names of the PersistentVolumeClaims it mounts

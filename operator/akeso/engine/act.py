@@ -104,7 +104,8 @@ class Actor:
         try:
             await self._cluster.perform(action, seen)
         except BlockedError as error:
-            verdict = deny("api-server", "DisruptionBudget", str(error), error.retry_after)
+            reason = "DisruptionBudget" if isinstance(action, EvictPod) else "AdmissionRefused"
+            verdict = deny("api-server", reason, str(error), error.retry_after)
             return Progress(record.blocked(healing, (*verdicts, verdict), now), False)
         except PermanentError as error:
             if action.restore:

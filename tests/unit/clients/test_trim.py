@@ -15,6 +15,7 @@ from akeso.domain.workload import Ask, Container, Pod, PodRef, Resizing
 from unit.clients.fixtures import real
 
 Json = dict[str, Any]
+RUNNING = {"running": {"startedAt": "2026-11-21T09:41:09Z"}}
 
 
 def trimmed(raw: Json) -> Pod:
@@ -365,3 +366,19 @@ def test_a_pod_in_the_cache_stays_below_two_kilobytes() -> None:
         tracemalloc.stop()
     strings = sum(sys.getsizeof(p.pod.ref.uid) + sys.getsizeof(p.pod.ref.name) for p in kept if p)
     assert (size + strings) / len(raw) < 2048
+
+
+@pytest.mark.parametrize(
+    ("status", "resizable"),
+    [
+        ({"state": RUNNING, "resources": {}}, True),
+        ({"state": RUNNING}, False),
+        ({"state": {"waiting": {}}}, True),  # not told yet; the API server lets it pass as well
+    ],
+)
+def test_a_node_that_tells_no_resources_resizes_nothing(
+    status: dict[str, Any], resizable: bool
+) -> None:
+    raw = real("pod_on_a_real_node")
+    raw["status"]["containerStatuses"] = [{"name": "app", **status}]
+    assert trimmed(raw).resizable is resizable

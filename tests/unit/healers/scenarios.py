@@ -175,6 +175,7 @@ LOOK_ALIKES: tuple[Scenario, ...] = (
     raising("no limit", filling(sized(memory_wanted=None)), "NoLimit"),
     raising("OOM-killed before", filling(_killed), "AlreadyKilled"),
     raising("a resize restarts it", filling(sized(resize_restarts=True)), "ResizeRestarts"),
+    raising("an older node", filling(replace(sized(), resizable=False)), "NoInPlaceResize"),
     raising("a Windows pod", filling(replace(sized(), windows=True)), "WindowsPod"),
     raising("a resize put off", filling(_put_off), "ResizePending"),
     with_context(raising("at its ceiling", filling(_raised), "CeilingReached"), ceiling=GIB * 0.8),

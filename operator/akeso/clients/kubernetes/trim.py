@@ -98,6 +98,7 @@ def pod(raw: Json) -> PodRecord | None:
             windows=text(part(spec, "os"), "name") == "windows"
             or part(spec, "nodeSelector").get("kubernetes.io/os") == "windows",
             claims=_claims(meta["name"], spec),
+            resizable=_resizable(status),
             **_resizing(status),
         ),
     )
@@ -111,6 +112,16 @@ def _claims(pod: str, spec: Json) -> tuple[str, ...]:
     named = (text(part(v, "persistentVolumeClaim"), "claimName") for v in parts(spec, "volumes"))
     made = (f"{pod}-{text(v, 'name')}" for v in parts(spec, "volumes") if "ephemeral" in v)
     return (*(sys.intern(name) for name in named if name), *made)
+
+
+def _resizable(status: Json) -> bool:
+    """A kubelet that resizes in place tells what its containers hold; the API server asks the same.
+
+    https://github.com/kubernetes/enhancements/tree/master/keps/sig-node/1287-in-place-update-pod-resources
+    """
+    return all(
+        "resources" in c for c in parts(status, "containerStatuses") if part(c, "state", "running")
+    )
 
 
 def _resizing(status: Json) -> dict[str, Any]:

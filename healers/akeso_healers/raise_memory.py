@@ -56,8 +56,9 @@ class RaiseMemory:
 
     Watches: containers that will soon reach their memory limit.
     Acts when: the cluster resizes pods in place (Kubernetes 1.33 and later); every such container
-        of the finding's pods grows towards its limit by its forecast, was never OOM-killed in this
-        pod, is not restarted by a resize (resizePolicy) and is not in the middle of another one;
+        of the finding's pods grows towards its limit by its forecast and has not levelled off, was
+        never OOM-killed in this pod, is not restarted by a resize (resizePolicy) and is not in the
+        middle of another one;
         and the rung's ceiling leaves room to speak of: 80 % of the new limit are at least the old.
     Does: sets the memory limit of the running pod (sub-resource resize) to half as much again, or
         to what the forecast asks for, up to the ceiling; the request too where the pod is
@@ -66,9 +67,9 @@ class RaiseMemory:
     Undo: once usage has been below 80 % of the old limit for calm_seconds, the old limit is set
         again; a person who asks for it waits for the 80 % only. Before Kubernetes 1.34 a limit
         can't be lowered in place: then a person is told, and it goes with the pod.
-    Known false alarms: a heap of a fixed size (a JVM's -Xmx) does not grow with the limit, so more
-        room is wasted on it; where its forecast does not show that yet, the raise is taken back
-        later.
+    Known false alarms: a heap of a fixed size (a JVM's -Xmx) does not grow with the limit. Once it
+        has levelled off that is seen, and refused; while it still fills up for the first time it
+        looks like a leak, and the raise is taken back later.
     """
 
     name = "RaiseMemory"
@@ -128,6 +129,8 @@ def _not_possible(
     if any(_growing(finding, seen, context)):
         return None
     known = [f for p in there for _, f in _forecasts(p, seen, context) if f.ttf is not None]
+    if known and all(f.levelled_off for f in known):
+        return "LevelledOff", _level(known[0])
     if known:
         return "NotGrowing", "no container of these pods is expected to reach its memory limit."
     return "NoForecast", (
@@ -138,8 +141,10 @@ def _not_possible(
 
 def _unfit(hit: tuple[Pod, Container, Forecast]) -> tuple[str, str] | None:
     """Why a container that grows can't be helped by this; then the next rung helps all."""
-    pod, container, _ = hit
+    pod, container, forecast = hit
     what = f"container {container.name} of pod {pod.ref.name}"
+    if forecast.levelled_off:
+        return "LevelledOff", _level(forecast)
     if container.memory_wanted is None:
         return "NoLimit", f"{what} has no memory limit of its own that could be raised."
     if any(c.last_exit_reason == "OOMKilled" for c in pod.containers):
@@ -161,6 +166,15 @@ def _unfit(hit: tuple[Pod, Container, Forecast]) -> tuple[str, str] | None:
             f"({pod.resizing}{f': {pod.resize_message}' if pod.resize_message else ''})."
         )
     return None
+
+
+def _level(forecast: Forecast) -> str:
+    key = forecast.key
+    return (
+        f"the memory of container {key.container} of pod {key.pod} has levelled off at "
+        f"{bytes_of(forecast.value or 0.0)}, as a heap of a fixed size does (a JVM's -Xmx): it would "
+        "not grow with the limit."
+    )
 
 
 def _too_low(seen: Snapshot, short: Raise) -> Verdict:

@@ -1,7 +1,8 @@
 """Legs: the stretches of a series that one cause can explain, and the peaks known to be safe.
 
-A leg begins at a restart, a new instance, a changed limit, our own action, a gap longer than the
-masked scrapes, or a fall too deep for a garbage collection. Within an instance a fall from a peak
+A leg begins at a restart, a new instance, a lowered limit, our own action, a gap longer than the
+masked scrapes, or a fall too deep for a garbage collection. A raised limit changes nothing about how
+a series grows. Within an instance a fall from a peak
 shows that the peak was survived: that peak is safe, and only growth above it is news.
 
 Everything here is a running maximum or a running count, so it can be computed for a whole history
@@ -99,9 +100,9 @@ def trace(
     previous = np.concatenate([carry.smooth[:, None], smooth[:, :-1]], axis=1)
     bound = np.concatenate([carry.limit[:, None], known[:, :-1]], axis=1)
     broken = valid & (gaps > settings.missed_scrapes + 1)
-    moved = np.abs(known - bound) > settings.limit_change * bound
+    lowered = bound - known > settings.limit_change * bound
     fell = valid & (previous - smooth > settings.leg_drop * known)
-    starts = resets | broken | moved | fell
+    starts = resets | broken | lowered | fell
     peak, safe = _peaks(np.where(valid, smooth, np.nan), known, resets, carry, settings)
     legs = Legs(
         age=_count(np.ones_like(valid), starts, carry.age),

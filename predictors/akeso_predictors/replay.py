@@ -92,7 +92,7 @@ def _decided(
     series, rows = values.shape
     which = np.flatnonzero((np.isfinite(values) & np.isfinite(legs.limit)).ravel())
     probability, ttf, level, silent = _assessed(values, legs, which, horizon, settings)
-    recent = _votes(probability, legs, which, rows, settings.votes_of)
+    recent = _votes(probability, legs, which, rows, settings)
     alarm = elected(recent, threshold, settings) & ~silent
     alarm &= actionable(
         level, ttf, legs.fresh.ravel()[which], legs.fresh_age.ravel()[which], step, settings
@@ -134,8 +134,12 @@ def _assessed(
     return probability, ttf, level, silent
 
 
-def _votes(probability: Floats, legs: Legs, which: Ints, rows: int, votes_of: int) -> Floats:
-    """The last evaluations of the same leg, (N, votes_of), oldest first, NaN where there were fewer."""
+def _votes(
+    probability: Floats, legs: Legs, which: Ints, rows: int, settings: DecisionSettings
+) -> Floats:
+    """The last evaluations of the same leg against a limit as high, (N, votes_of), oldest first, NaN
+    where there were fewer."""
+    votes_of, limit = settings.votes_of, legs.limit.ravel()[which]
     recent = np.full((len(which), votes_of), np.nan, dtype=np.float32)
     leg_start = which - legs.age.ravel()[which] + 1
     for back in range(votes_of):
@@ -143,6 +147,7 @@ def _votes(probability: Floats, legs: Legs, which: Ints, rows: int, votes_of: in
         same = earlier >= 0
         earlier = np.maximum(earlier, 0)
         same &= which[earlier] >= np.maximum(leg_start, which // rows * rows)
+        same &= ~(limit > limit[earlier] * (1 + settings.limit_change))
         recent[same, votes_of - 1 - back] = probability[earlier[same]]
     return recent
 

@@ -87,8 +87,15 @@ class DecisionSettings:
     # Where a series swings (a turn was seen), its next peak passes the limit, not its mean: one
     # touch of a memory limit kills. A bound of load may be touched, it must not be stayed above.
     by_peaks: bool = True
-    # A relative change of the limit above this starts a leg (floats that were printed differ less).
+    # A relative change of the limit above this is one: lowered it starts a leg, raised it makes former
+    # votes void (floats that were printed differ less).
     limit_change: float = 0.001
+    # A series has levelled off when its highest value of the newer half of so many rows at least is
+    # hardly above that of the older half: by less than this share of the limit, or where it has
+    # turned (teeth of a saw differ) by less than the other.
+    level_rows: int = 24
+    level_margin: float = 0.01
+    turned_margin: float = 0.05
     # A sample from further in the future than this betrays a broken clock: the series begins anew.
     clock_ahead: float = 60.0
     # Series silent for this long are evicted, so that memory stays bounded.

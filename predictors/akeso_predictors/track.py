@@ -44,6 +44,8 @@ class Track:
         # Number of the last row traced and voted on (-1: none).
         self._seen = np.zeros(0, dtype=np.int64)
         self._voted = np.zeros(0, dtype=np.int64)
+        # The limit that the last vote was about.
+        self._bound: Floats = np.zeros(0)
         self.votes: Floats = np.zeros((0, settings.votes_of), dtype=np.float32)
 
     def _grow(self) -> None:
@@ -52,6 +54,7 @@ class Track:
             self._carry = self._carry.joined(fresh_carry(missing))
             self._seen = np.concatenate([self._seen, np.full(missing, -1)])
             self._voted = np.concatenate([self._voted, np.full(missing, -1)])
+            self._bound = np.concatenate([self._bound, np.full(missing, np.nan)])
             empty = np.full((missing, self._settings.votes_of), np.nan, dtype=np.float32)
             self.votes = np.concatenate([self.votes, empty])
 
@@ -60,6 +63,7 @@ class Track:
         self._grow()
         self._carry.put(column, fresh_carry(len(column)))
         self._seen[column], self._voted[column], self.votes[column] = -1, -1, np.nan
+        self._bound[column] = np.nan
 
     def advance(self, column: Ints) -> list[Pending]:
         """Trace the rows that came since the last time; returns those before the newest that have
@@ -108,11 +112,14 @@ class Track:
         return Pending(column, 0, c.limit, c.safe, c.age, c.samples, c.fresh, c.fresh_age)
 
     def count(self, pending: Pending, probability: Floats) -> None:
-        """Count the evaluations as votes; a new leg forgets those of the leg before it, and a row
-        that has voted votes again instead of once more."""
+        """Count the evaluations as votes; a new leg forgets those of the leg before it, a raised limit
+        those about the lower one, and a row that has voted votes again instead of once more."""
         column = pending.column
         row = self._rings.row[column] - pending.back
         self.votes[column[self._voted[column] <= row - pending.age]] = np.nan
+        raised = pending.limit > self._bound[column] * (1 + self._settings.limit_change)
+        self.votes[column[raised]] = np.nan
+        self._bound[column] = pending.limit
         more = column[self._voted[column] < row]
         self.votes[more] = np.roll(self.votes[more], -1, axis=1)
         self.votes[column, -1] = probability
@@ -127,6 +134,7 @@ class Track:
             self._seen[column],
             self._voted[column],
             self.votes[column],
+            self._bound[column],
             self._rings.changed[column],
         )
         try:
@@ -137,5 +145,6 @@ class Track:
                 self._seen[column],
                 self._voted[column],
                 self.votes[column],
+                self._bound[column],
                 self._rings.changed[column],
             ) = kept

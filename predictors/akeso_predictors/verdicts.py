@@ -26,12 +26,14 @@ _ORDER = (
 
 @dataclass(frozen=True, slots=True)
 class Verdicts:
-    """Decided evaluations of N series: index into `_ORDER`, alarm (N,) and what it rests on."""
+    """Decided evaluations of N series: index into `_ORDER`, alarm (N,), what it rests on, and whether
+    they have levelled off (N,)."""
 
     readiness: NDArray[np.int64]
     alarm: Bools
     pending: Pending
     found: Assessment
+    levelled: Bools
 
 
 def decide(
@@ -56,7 +58,26 @@ def decide(
     alarm &= actionable(
         found.level, found.ttf, pending.fresh, pending.fresh_age, rings.step, settings
     )
-    return Verdicts(readiness, alarm, pending, found)
+    levelled = levelled_off(rings, pending, settings) & ~alarm
+    return Verdicts(readiness, alarm, pending, found, levelled)
+
+
+def levelled_off(rings: SeriesRings, pending: Pending, settings: DecisionSettings) -> Bools:
+    """Which series (N,) no longer grow: the newer half of what is seen of their instance reaches
+    hardly higher than the older half. So a heap of a fixed size is known, whatever its limit."""
+    width = settings.trend.window_rows
+    values = rings.values[rings.spots(pending.column, width)]
+    back = np.arange(width - 1, -1, -1)[None, :]
+    seen = np.minimum(pending.fresh_age, width)[:, None]
+    known = np.isfinite(values)
+    newer, older = known & (2 * back < seen), known & (2 * back >= seen) & (back < seen)
+    grown = np.where(newer, values, 0).max(axis=1) - np.where(older, values, 0).max(axis=1)
+    margin = np.where(pending.safe > 0, settings.turned_margin, settings.level_margin)
+    enough = (seen[:, 0] >= settings.level_rows) & (
+        2 * older.sum(axis=1) >= settings.level_rows / 2
+    )
+    levelled: Bools = enough & (grown < margin * pending.limit)
+    return levelled
 
 
 def forecasts(
@@ -70,22 +91,23 @@ def forecasts(
         keys, verdicts.readiness.tolist(), spans.tolist(), found.probability.tolist(),
         (found.ttf.astype(np.float64) * rings.step).tolist(), verdicts.alarm.tolist(),
         rings.values[spot].tolist(), pending.limit.tolist(), rings.newest[column].tolist(),
-        pending.samples.tolist(), strict=True,
+        pending.samples.tolist(), verdicts.levelled.tolist(), strict=True,
     )  # fmt: skip
     return [_forecast(*row) for row in rows]
 
 
 def _forecast(
     key: SeriesKey, code: int, horizon: float, probability: float, ttf: list[float], alarm: bool,
-    value: float, limit: float, sampled_at: float, samples: int,
+    value: float, limit: float, sampled_at: float, samples: int, levelled: bool,
 ) -> Forecast:  # fmt: skip
     readiness = _ORDER[code]
     bound = None if isnan(limit) else limit
     if readiness is Readiness.READY:
         passage = (ttf[0], ttf[1], ttf[2])
         return Forecast(
-            key, readiness, horizon, probability, passage, alarm, value, bound, sampled_at, samples
-        )
+            key, readiness, horizon, probability, passage, alarm, value, bound, sampled_at, samples,
+            levelled,
+        )  # fmt: skip
     if readiness is Readiness.NO_DATA:
         return Forecast(key, readiness, horizon)
     return Forecast(

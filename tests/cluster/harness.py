@@ -395,13 +395,18 @@ async def world(
 
 
 async def _measure(here: World) -> None:
-    """Every pod measures its fatigue, as pods that export metrics do: none, until it is tired."""
+    """Every pod measures its fatigue, as pods that export metrics do: none, until it is tired.
+
+    More memory is a rest.
+    """
     known: set[str] = set()
     path = f"/api/v1/namespaces/{here.name}/pods"
     while True:
         for pod in await here.api.list_all(path):
             name = pod["metadata"]["name"]
-            if name not in known and name not in here.tired:
+            limits = [c["resources"].get("limits", {}) for c in pod["spec"]["containers"]]
+            rested = any(limit.get("memory", "256Mi") != "256Mi" for limit in limits)
+            if (name not in known and name not in here.tired) or rested:
                 here.fatigue(name, 0.0)
             known.add(name)
         await asyncio.sleep(0.3)

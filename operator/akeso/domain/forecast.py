@@ -64,6 +64,7 @@ class Forecast:
     90 % quantiles of the time to the limit in seconds (inf: not foreseeable), both None unless
     `readiness` is READY. `alarm` is the decision: act now. `value`/`limit` are the latest sample,
     `sampled_at` its Unix time (None without data), `samples` how many the current leg holds.
+    `levelled_off`: it has not grown to speak of for a while, whatever room there is above it.
     """
 
     key: SeriesKey
@@ -76,3 +77,4 @@ class Forecast:
     limit: float | None = None
     sampled_at: float | None = None
     samples: int = 0
+    levelled_off: bool = False

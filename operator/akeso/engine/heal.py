@@ -122,14 +122,12 @@ class Healer:
             if worse is None:
                 return await self._without_problem(healing, subject, now)
             subject, seen = worse
-        judgement = self._judgement(healing, subject, seen)
+        judgement = await self._judged(healing, subject, seen)
         if judgement.rung is not None and judgement.denial is None:
             around = await self._actor.live(subject.around)
             subject = replace(subject, around=around)
             seen = await look_at(self._cluster, healing)
-            question = subject.question(seen, healing)
-            plans = self._judge.plans(question)
-            judgement = self._judge.next_step(await with_room(self._cluster, question, plans))
+            judgement = await self._judged(healing, subject, seen)
         if judgement.rung is None:
             if healing.status.attempts:
                 return conclude.given_up(healing, now)
@@ -142,8 +140,13 @@ class Healer:
         limit = self._settings.recurrences_per_day
         return begin.intend(healing, subject, intention, limit, now)
 
-    def _judgement(self, healing: Healing, subject: Subject, seen: Snapshot) -> Judgement:
-        return self._judge.next_step(subject.question(seen, healing))
+    async def _judged(self, healing: Healing, subject: Subject, seen: Snapshot) -> Judgement:
+        """The next step; on a live read with the room that there is."""
+        question = subject.question(seen, healing)
+        if seen.live:
+            plans = self._judge.plans(question)
+            question = await with_room(self._cluster, question, plans)
+        return self._judge.next_step(question)
 
     def _request_ends(self, healing: Healing) -> datetime:
         # The API server's clock where there is one: that of whoever asked may be wrong.

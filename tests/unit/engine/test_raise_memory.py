@@ -16,6 +16,7 @@ from unit.engine.scenes import LEAK, leak
 from unit.engine.sim import MEMORY, World
 from unit.engine.sim_cluster import GIB
 from unit.engine.sim_workload import LIMIT, MIB, SimWorkload
+from unit.engine.test_requests import asked
 
 CALM = 300.0
 RAISE = {"healer": "RaiseMemory", "ceiling": "1Gi", "timeoutSeconds": 300}
@@ -272,6 +273,18 @@ async def test_raised_twice_it_goes_back_to_what_the_user_had() -> None:
     await world.run(3 * CALM)
     assert pod_of(w).limit == LIMIT
     assert all(record.owed(h) == () for h in world.healings())
+
+
+async def test_a_person_may_ask_for_room_before_anything_alarms() -> None:
+    world, w = raising()
+    shrink(w, 60 * MIB)
+    w.leak_of[pod_of(w).ref.uid] = 0.12 * MIB  # 256 MiB within the half hour, and far from it yet
+    await world.run(150)
+    assert world.healings() == []
+    asked(world, w, healer="RaiseMemory")
+    await world.until(world.completed())
+    assert world.outcomes() == [Outcome.VERIFIED], world.told()
+    assert pod_of(w).limit == 384 * MIB and world.condition("NeedsHuman") is None
 
 
 async def test_observe_mode_says_what_would_be_raised() -> None:

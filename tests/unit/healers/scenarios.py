@@ -172,6 +172,14 @@ LOOK_ALIKES: tuple[Scenario, ...] = (
         ),
         forecasts=dict([alarm(sized(), **_slow)]),
     ),
+    with_context(
+        raising("a JVM's heap", filling(), "LevelledOff"),
+        forecasts=dict([alarm(sized(), levelled_off=True)]),
+    ),
+    with_context(
+        raising("an idle heap", filling(), "LevelledOff"),
+        forecasts=dict([alarm(sized(), levelled_off=True, **_slow)]),
+    ),
     raising("no limit", filling(sized(memory_wanted=None)), "NoLimit"),
     raising("OOM-killed before", filling(_killed), "AlreadyKilled"),
     raising("a resize restarts it", filling(sized(resize_restarts=True)), "ResizeRestarts"),

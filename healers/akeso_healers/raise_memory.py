@@ -183,8 +183,10 @@ def _too_low(seen: Snapshot, short: Raise) -> Verdict:
         RaiseMemory.name,
         "CeilingReached",
         f"{seen.ref}: container {short.container.name} of pod {short.pod.ref.name} has a memory "
-        f"limit of {bytes_of(short.limit)}, and the ceiling leaves too little room above it; a "
-        f"ceiling of {least} or more would, or a larger limit in the template.",
+        f"limit of {bytes_of(short.limit)}, and the ceiling leaves too little room above it: use a "
+        f"ceiling of {least} or more. For good it is raised in the template: kubectl set resources "
+        f"{seen.ref.kind.lower()}/{seen.ref.name} -n {seen.ref.namespace} -c {short.container.name} "
+        f"--limits=memory={least}",
     )
 
 

@@ -197,7 +197,7 @@ def test_a_combination_that_makes_sense_is_admitted(lab, namespace, raw):
     tried(lab, namespace, raw)
 
 
-@pytest.mark.parametrize("name", ["observe", "heal", "alerts", "demo/policy"])
+@pytest.mark.parametrize("name", ["observe", "heal", "memory", "alerts", "demo/policy"])
 def test_an_example_is_admitted_and_read(lab, namespace, name):
     raw = yaml.safe_load((CRDS.parent / "examples" / f"{name}.yaml").read_text())
     raw["metadata"].pop("namespace", None)

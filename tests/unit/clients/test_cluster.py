@@ -154,3 +154,17 @@ async def test_before_pods_are_known_no_workload_is_shown(tmp_path: Path) -> Non
         finally:
             task.cancel()
             await asyncio.gather(task, return_exceptions=True)
+
+
+async def test_a_limit_that_can_not_be_lowered_in_place_is_said_with_what_follows(
+    tmp_path: Path,
+) -> None:
+    script = Script()
+    said = "memory limits cannot be decreased unless resizePolicy is RestartContainer"
+    script.answers.append(Refusal(422, {"kind": "Status", "message": said, "reason": "Invalid"}))
+    back = Resize(POD, "app", 96 * 2**20, 64 * 2**20, restore=True)
+    async with cluster(script, tmp_path) as found:
+        with pytest.raises(
+            PermanentError, match=r"1\.34.*keeps 96Mi until another takes its place"
+        ):
+            await found.perform(back, SEEN)

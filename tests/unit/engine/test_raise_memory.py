@@ -95,7 +95,9 @@ async def test_a_ceiling_without_room_and_no_other_rung_asks_a_person() -> None:
     world, _ = raising(ceiling="319Mi")
     await world.until(lambda: world.healings() and world.condition("NeedsHuman"))
     assert world.condition("NeedsHuman") == "CeilingReached"
-    assert "a ceiling of 320Mi or more would" in (world.healing().status.message or "")
+    said = world.healing().status.message or ""
+    assert "use a ceiling of 320Mi or more" in said
+    assert "kubectl set resources deployment/web -n shop -c app --limits=memory=320Mi" in said
     assert world.journal.of_users() == []
 
 

@@ -22,6 +22,10 @@ from akeso.domain.words import quantity_of
 from akeso.domain.workload import Kind, Pod, PodRef, Snapshot
 from akeso.errors import GoneError, PermanentError, StaleError
 
+# What Kubernetes 1.33 says, until a container's resizePolicy restarts it.
+# https://github.com/kubernetes/kubernetes/blob/v1.33.0/pkg/apis/core/validation/validation.go
+NOT_DECREASED = "memory limits cannot be decreased"
+
 
 class Writes:
     """`manager` is the field manager of our writes.
@@ -110,7 +114,16 @@ class Writes:
         }
         self._still_leading(seen)
         path = f"{paths.pod(seen.ref.namespace, pod.ref.name)}/resize"
-        await self._api.patch(path, body, self._query, STRATEGIC_MERGE_PATCH)
+        try:
+            await self._api.patch(path, body, self._query, STRATEGIC_MERGE_PATCH)
+        except PermanentError as error:
+            if NOT_DECREASED not in str(error):
+                raise
+            raise PermanentError(
+                f"Before Kubernetes 1.34 the memory limit of a running pod can't be lowered: pod "
+                f"{seen.ref.namespace}/{pod.ref.name} keeps {quantity_of(action.from_)} until "
+                f"another takes its place. The API server said: {error}"
+            ) from error
 
     async def _release(self, action: ReleaseOwnership, seen: Snapshot) -> None:
         """Field ownership is not in a Snapshot: it is read now, and written on that version."""

@@ -107,7 +107,7 @@ def test_the_rights_hold_no_wildcard_and_no_write_that_no_healer_makes():
 
 
 def test_the_examples_for_people_are_valid():
-    for name in ("observe", "heal"):
+    for name in ("observe", "heal", "memory"):
         (example,) = manifests.load(ROOT / "examples" / f"{name}.yaml")
         policy = HealingPolicy.parse(example)
         assert policy.spec.mode is (Mode.OBSERVE if name == "observe" else Mode.HEAL)

@@ -111,8 +111,8 @@ def _not_possible(
     finding: Finding, seen: Snapshot, context: HealerContext
 ) -> tuple[str, str] | None:
     """What has nothing to do with a single container."""
-    if finding.about is Signal.ROLLOUT_FAILING:
-        return "NotAMemoryProblem", "a rollout that fails needs no more memory."
+    if finding.about not in (Signal.MEMORY_EXHAUSTION, Signal.QUERY):
+        return "NotAMemoryProblem", f"more memory does not help against {finding.about}."
     if not seen.resizes:
         return "NoInPlaceResize", (
             "this cluster can't resize running pods (it has no pods/resize, which came with "

@@ -15,6 +15,7 @@ from collections.abc import Sequence
 
 from akeso.cli.parser import Options, build, called
 from akeso.cli.usage import UsageError, check_names
+from akeso.clients.kubernetes.library import load_lazily
 from akeso.errors import AkesoError, GoneError, PermanentError, StaleError, TransientError
 
 INTERRUPTED, UNREAD = 130, 141  # as shells tell SIGINT and SIGPIPE
@@ -43,6 +44,8 @@ def _run(name: str, arguments: Sequence[str] | None) -> int:
     logging.getLogger().addHandler(logging.NullHandler())
     try:
         check_names({"--namespace": getattr(options, "namespace", None)})
+        if options.command != "operator":  # which runs for months, and with whatever plugins need
+            load_lazily()
         return options.run(options)
     except UsageError as error:
         print(f"{name}: {error}\nSee: {name} {options.command} --help", file=sys.stderr)

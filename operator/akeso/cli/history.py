@@ -31,6 +31,7 @@ A Healing is kept for a day at least; the newest finished ones of a namespace ar
 """
 
 VERDICTS = (*(outcome.value for outcome in Outcome), OPEN)
+NARROW = 160  # its columns are many
 SHOWN = 50  # on a terminal; programs get everything
 
 
@@ -111,6 +112,7 @@ def render(console: Console, found: History, target: str | None = None) -> None:
             "WHAT WAS DONE, AND HOW IT ENDED",
         ),
         [row(p, found.at) for p in found.healings],
+        narrow=NARROW,
     )
     for line in _tail(found, target):
         console.print(line)

@@ -64,12 +64,18 @@ def show(options: Options, data: Mapping[str, Any], table: Callable[[Console], N
     return 0
 
 
-def section(console: Console, title: str, columns: Sequence[str], rows: Sequence[Row]) -> None:
-    """A titled table; nothing at all where there are no rows."""
+def section(
+    console: Console,
+    title: str,
+    columns: Sequence[str],
+    rows: Sequence[Row],
+    narrow: int = NARROW,
+) -> None:
+    """A titled table, on a console below `narrow` as lines; nothing where there are no rows."""
     if not rows:
         return
     console.print(Text(title, style="bold"))
-    if console.width < NARROW:
+    if console.width < narrow:
         for row in rows:
             console.print(_SEPARATOR.join(_text(cell) for cell in row[:-1] if cell))
             console.print(indented(_text(row[-1])))

@@ -14,7 +14,7 @@ from akeso.cli import rows, words
 from akeso.cli.flags import CONNECTION, OWN_NAMESPACE, add_settings, settings_of
 from akeso.cli.leader import Leader, find_leader
 from akeso.cli.output import add_output, section, show
-from akeso.cli.overview import overview
+from akeso.cli.overview import SHOWN_FINISHED, overview
 from akeso.cli.parser import Options
 from akeso.cli.sections import Akeso, Overview
 from akeso.engine.words import seconds_of
@@ -52,7 +52,7 @@ async def _look(namespace: str | None, settings: Settings) -> Overview:
     now = datetime.now(UTC)
     async with open_view(settings, load=False) as view:
         lease = find_leader(view.lease(), settings.lease_seconds, now)
-        leader, _ = await asyncio.gather(lease, view.load())
+        leader, _ = await asyncio.gather(lease, view.load(recent=SHOWN_FINISHED))
         records = view.records
         return overview(
             records.control(),

@@ -82,8 +82,11 @@ class KubernetesRecords:
             shelf.kind.PLURAL: shelf for shelf in (self._policies, self._healings, self._controls)
         }
 
-    async def load(self, plurals: Collection[str] | None = None) -> None:
-        """Lists everything, or only these, once and side by side; the watch tells what follows."""
+    async def load(self, plurals: Collection[str] | None = None, recent: int | None = None) -> None:
+        """Lists everything, or only these, once and side by side; the watch tells what follows.
+
+        `recent`: of finished Healings only so many are read, those that ended last.
+        """
         wanted = tuple(self._shelves) if plurals is None else tuple(plurals)
         lists = (self._api.list_all(self._where(plural)) for plural in wanted)
         # Every list is waited for: none may be left running on a connection that is closed.
@@ -91,6 +94,8 @@ class KubernetesRecords:
         for plural, listed in zip(wanted, found, strict=True):
             if isinstance(listed, BaseException):
                 raise listed
+            if plural == Healing.PLURAL and recent is not None:
+                listed = newest(listed, recent)
             for raw in listed:
                 self._shelves[plural].put(raw)
 
@@ -236,6 +241,18 @@ class KubernetesRecords:
 
     def _path(self, plural: str, namespace: str, name: str = "") -> str:
         return collection(GROUP_VERSION, plural, namespace) + (f"/{name}" if name else "")
+
+
+def newest(healings: Sequence[Json], recent: int) -> list[Json]:
+    """Those that are open, and of the finished ones those that ended last. As they came: to read
+    a thousand takes longer than to list them."""
+
+    def ended(raw: Json) -> str:
+        return text(part(raw, "status"), "completedAt")  # in UTC, so that text sorts as time
+
+    going = [raw for raw in healings if not ended(raw)]
+    over = sorted(filter(ended, healings), key=ended, reverse=True)
+    return [*going, *over[:recent]]
 
 
 def _namespace(raw: Json) -> str:

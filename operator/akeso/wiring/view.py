@@ -40,9 +40,9 @@ class View:
         self._api = api
         self._settings = settings
 
-    async def load(self) -> None:
-        """Reads Akeso's own resources."""
-        await self._own.load()
+    async def load(self, recent: int | None = None) -> None:
+        """Reads Akeso's own resources; of finished Healings only the `recent` ones."""
+        await self._own.load(recent=recent)
 
     async def lease(self) -> Json:
         """The operator's Lease as it is now. GoneError where no operator ever ran."""

@@ -123,7 +123,7 @@ async def test_the_informers_show_what_a_live_read_shows(
             assert live.template is not None
         assert {s.ref.kind for s in seen} == set(Kind)
         deployment = next(s for s in cluster.snapshots() if s.ref.kind is Kind.DEPLOYMENT)
-        assert deployment.autoscaler == "HorizontalPodAutoscaler/deployment"
+        assert str(deployment.autoscaler) == "HorizontalPodAutoscaler/deployment"
         assert [b.name for b in deployment.budgets] == ["keep"]
         assert cluster.age(SystemClock().now()) < 60
         assert cluster.problems() == ()

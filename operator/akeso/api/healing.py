@@ -23,7 +23,7 @@ from akeso.api.scalars import (
 )
 from akeso.domain.finding import Origin, Outcome
 from akeso.domain.verdict import Verdict
-from akeso.domain.workload import Kind
+from akeso.domain.workload import AutoscalerBound, Kind
 
 MAX_EVIDENCE_PODS = 100
 MAX_ACTIONS = 256
@@ -132,6 +132,8 @@ class ActionType(StrEnum):
     SET_TEMPLATE = "SetTemplate"
     RELEASE_OWNERSHIP = "ReleaseOwnership"
     RESIZE = "Resize"
+    SET_AUTOSCALER_BOUND = "SetAutoscalerBound"
+    RELEASE_AUTOSCALER = "ReleaseAutoscaler"
 
 
 class ActionState(StrEnum):
@@ -145,7 +147,8 @@ class ActionState(StrEnum):
 class ActionRecord(Model):
     """One write to one object. `from_` and `to` are replicas, revisions or bytes, as text.
 
-    `container` is the one a Resize is about. `afterwards`: owed until what the attempt did is
+    `container` is the one a Resize is about, `bound` the autoscaler's one that is set.
+    `afterwards`: owed until what the attempt did is
     needed no more.
     """
 
@@ -155,6 +158,7 @@ class ActionRecord(Model):
     container: Annotated[str, Field(min_length=1, max_length=63)] | None = None
     from_: Revision | None = None
     to: Revision | None = None
+    bound: AutoscalerBound | None = None
     min_ready: Count | None = None
     surge_for: Pod | None = None
     settle: bool = False

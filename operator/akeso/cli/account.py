@@ -105,7 +105,7 @@ def account(found: Explanation, healings: Sequence[Healing] = ()) -> Account:
         ready=seen.ready,
         replicas=seen.replicas,
         revision=seen.update_revision,
-        owners=tuple(o for o in owners if o is not None),
+        owners=tuple(str(o) for o in owners if o is not None),
         forecasts=tuple(_forecast(f) for f in found.forecasts),
         signals=tuple(_signal(s, going.get(s.signal.name)) for s in found.signals),
     )

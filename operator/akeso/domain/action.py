@@ -10,7 +10,14 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import StrEnum
 
-from akeso.domain.workload import Container, PodRef, Snapshot, WorkloadRef
+from akeso.domain.workload import (
+    Autoscaler,
+    AutoscalerBound,
+    Container,
+    PodRef,
+    Snapshot,
+    WorkloadRef,
+)
 
 # Below this share of its memory limit a container has room.
 ROOM = 0.8
@@ -103,8 +110,9 @@ class Scale:
         return None
 
     def superseded(self, seen: Snapshot) -> bool:
-        """Somebody else set another number meanwhile: theirs holds."""
-        return seen.replicas not in (self.from_, self.to)
+        """Somebody else set another number meanwhile, or an autoscaler does now: theirs holds."""
+        taken = self.restore and seen.autoscaler is not None and seen.autoscaler.readable
+        return taken or seen.replicas not in (self.from_, self.to)
 
     def _surge_is_over(self, seen: Snapshot) -> bool:
         if self.surge_for is None:
@@ -185,7 +193,87 @@ class Resize:
         return None if pod is None or pod.deleting else pod.container(self.container)
 
 
-Action = EvictPod | DeletePod | Scale | SetTemplate | ReleaseOwnership | Resize
+@dataclass(frozen=True, slots=True)
+class SetAutoscalerBound:
+    """Sets one bound of the HorizontalPodAutoscaler that owns the replicas, and so the replicas.
+
+    `name` and `uid` are the autoscaler's: another one with the same name is left alone. A bound
+    waits for the other one to make way: the API server takes no floor above the ceiling.
+    """
+
+    name: str
+    uid: str
+    bound: AutoscalerBound
+    from_: int
+    to: int
+    restore: bool = False
+
+    def in_effect(self, seen: Snapshot) -> bool:
+        found = _autoscaler(seen, self.uid)
+        return found is not None and found.bound(self.bound) == self.to
+
+    def waits_for(self, seen: Snapshot) -> str | None:
+        found = _autoscaler(seen, self.uid)
+        if found is None:
+            return _readable(seen)
+        if found.min_replicas > self.to and self.bound is AutoscalerBound.CEILING:
+            return f"{AutoscalerBound.FLOOR} of {found} to be {self.to} or less, it is {found.min_replicas}"
+        if found.max_replicas < self.to and self.bound is AutoscalerBound.FLOOR:
+            return f"{AutoscalerBound.CEILING} of {found} to be {self.to} or more, it is {found.max_replicas}"
+        return None
+
+    def superseded(self, seen: Snapshot) -> bool:
+        """It is gone, or somebody else set another bound meanwhile: theirs holds."""
+        if _readable(seen) is not None:
+            return False
+        found = _autoscaler(seen, self.uid)
+        return found is None or found.bound(self.bound) not in (self.from_, self.to)
+
+
+@dataclass(frozen=True, slots=True)
+class ReleaseAutoscaler:
+    """Gives up the fields of an autoscaler that our writes own."""
+
+    manager: str
+    name: str
+    uid: str
+    restore: bool = True
+
+    def in_effect(self, seen: Snapshot) -> bool:
+        """Nothing is left to give up of one that is gone."""
+        if _readable(seen) is not None:
+            return False
+        found = _autoscaler(seen, self.uid)
+        return found is None or self.manager not in found.managers
+
+    def waits_for(self, seen: Snapshot) -> str | None:
+        return _readable(seen)
+
+    def superseded(self, seen: Snapshot) -> bool:
+        return False
+
+
+def _autoscaler(seen: Snapshot, uid: str) -> Autoscaler | None:
+    found = seen.autoscaler
+    return found if found is not None and found.uid == uid else None
+
+
+def _readable(seen: Snapshot) -> str | None:
+    if seen.autoscaler is None or seen.autoscaler.readable:
+        return None
+    return f"the right to read the HorizontalPodAutoscalers of namespace {seen.ref.namespace}"
+
+
+Action = (
+    EvictPod
+    | DeletePod
+    | Scale
+    | SetTemplate
+    | ReleaseOwnership
+    | Resize
+    | SetAutoscalerBound
+    | ReleaseAutoscaler
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -212,3 +300,8 @@ class Plan:
 def changes_manifest(plan: Plan) -> bool:
     """Whether the plan writes what a manifest owns (replicas, template), not just pods."""
     return any(isinstance(a, Scale | SetTemplate) for a in plan.actions)
+
+
+def changes_autoscaler(plan: Plan) -> bool:
+    """Whether the plan writes what the autoscaler's manifest owns."""
+    return any(isinstance(a, SetAutoscalerBound) for a in plan.actions)

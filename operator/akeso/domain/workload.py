@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from typing import Any
 
@@ -89,6 +89,7 @@ class Pod:
     created_at: float = 0.0
     deleting: bool = False
     node: str | None = None
+    unscheduled: str | None = None  # why the scheduler found no node for it, in its own words
     containers: tuple[Container, ...] = ()
     qos: str = ""  # Guaranteed, Burstable or BestEffort
     windows: bool = False
@@ -143,15 +144,54 @@ class DisruptionBudget:
     disruptions_allowed: int
 
 
+class AutoscalerBound(StrEnum):
+    """A limit that an autoscaler keeps; the names are those of its fields."""
+
+    FLOOR = "minReplicas"
+    CEILING = "maxReplicas"
+
+
+@dataclass(frozen=True, slots=True)
+class Autoscaler:
+    """The HorizontalPodAutoscaler that owns a workload's replicas.
+
+    `controller` is "Kind/name" of what owns the HPA itself, such as KEDA's ScaledObject;
+    `managers` are the field managers that wrote its spec. With `readable` False HPAs can't be
+    read, so that there might be one: nothing else here means anything then.
+    """
+
+    name: str
+    uid: str = ""
+    resource_version: str = ""
+    min_replicas: int = 1
+    max_replicas: int = 1
+    controller: str | None = None
+    managers: tuple[str, ...] = ()
+    readable: bool = True
+
+    def __str__(self) -> str:
+        return f"HorizontalPodAutoscaler/{self.name}"
+
+    def bound(self, which: AutoscalerBound) -> int:
+        return self.min_replicas if which is AutoscalerBound.FLOOR else self.max_replicas
+
+    def bounded(self, which: AutoscalerBound, to: int) -> Autoscaler:
+        """The same with another bound."""
+        if which is AutoscalerBound.FLOOR:
+            return replace(self, min_replicas=to)
+        return replace(self, max_replicas=to)
+
+
 @dataclass(frozen=True, slots=True)
 class Snapshot:
     """One workload with its pods, revisions, budgets and owners, as seen at one moment.
 
     `live` tells a read made for this decision from the informers' view. `managers` are the field
-    managers that wrote the spec; `controller` is "Kind/name" of a controlling owner, `autoscaler`
-    that of an HPA or ScaledObject which owns the replicas. `replicas` is what is wanted; for a
-    DaemonSet the number of nodes it should run on. `asks` is what the containers of its next pod
-    ask for. `resizes` tells whether this cluster resizes pods in place (None: not looked up).
+    managers that wrote the spec, `scalers` those of them that own its replicas; `controller` is
+    "Kind/name" of a controlling owner, `autoscaler` what owns the replicas. `replicas` is what is
+    wanted; for a DaemonSet the number of nodes it should run on. `asks` is what the containers of
+    its next pod ask for. `resizes` tells whether this cluster resizes pods in place (None: not
+    looked up). `short` is why its controller can't make all the pods it should, in its own words.
     """
 
     ref: WorkloadRef
@@ -168,11 +208,13 @@ class Snapshot:
     revisions: tuple[Revision, ...] = ()
     pods: tuple[Pod, ...] = ()
     budgets: tuple[DisruptionBudget, ...] = ()
-    autoscaler: str | None = None
+    autoscaler: Autoscaler | None = None
     controller: str | None = None
     managers: tuple[str, ...] = ()
     asks: tuple[Ask, ...] = ()
     resizes: bool | None = None
+    scalers: tuple[str, ...] = ()
+    short: str | None = None
     template: Mapping[str, Any] | None = field(default=None, compare=False, repr=False)
     live: bool = False
 

@@ -13,9 +13,11 @@ from akeso.domain.action import (
     DeletePod,
     EvictPod,
     Plan,
+    ReleaseAutoscaler,
     ReleaseOwnership,
     Resize,
     Scale,
+    SetAutoscalerBound,
     SetTemplate,
 )
 from akeso.domain.finding import Outcome
@@ -210,7 +212,9 @@ def describe(action: Action) -> str:
             return f"scale from {before} to {to}"
         case SetTemplate(before, to):
             return f"put revision {to} back in place of {before}"
-        case ReleaseOwnership():
+        case SetAutoscalerBound(name, _, bound, before, to):
+            return f"set {bound} of HorizontalPodAutoscaler {name} from {before} to {to}"
+        case ReleaseOwnership() | ReleaseAutoscaler():
             return "give up ownership of the fields it wrote"
         case Resize(pod, container, before, to):
             where = f"container {container} of pod {pod.name}"

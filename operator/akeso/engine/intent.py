@@ -31,14 +31,16 @@ from akeso.domain.action import (
     Action,
     DeletePod,
     EvictPod,
+    ReleaseAutoscaler,
     ReleaseOwnership,
     Resize,
     Scale,
+    SetAutoscalerBound,
     SetTemplate,
 )
 from akeso.domain.finding import Evidence, Finding
 from akeso.domain.finding import Signal as About
-from akeso.domain.workload import PodRef, WorkloadRef
+from akeso.domain.workload import AutoscalerBound, PodRef, WorkloadRef
 from akeso.errors import PermanentError
 
 LONGEST_NAME = 40  # of the workload's name inside a Healing's name
@@ -66,6 +68,10 @@ def record_action(action: Action, target: WorkloadRef, *, afterwards: bool = Fal
         case Resize(pod, container, before, to):
             name, uid = pod.name, pod.uid
             values = {"container": container, "from_": str(before), "to": str(to)}
+        case SetAutoscalerBound(name, uid, bound, before, to):
+            values = {"bound": bound, "from_": str(before), "to": str(to)}
+        case ReleaseAutoscaler(manager, name, uid):
+            values = {"from_": manager}
     return ActionRecord.model_validate(
         {
             "type": ActionType(type(action).__name__),
@@ -110,6 +116,19 @@ def _action(record: ActionRecord) -> Action:
         case ActionType.RESIZE:
             before, to = int(record.from_ or ""), int(record.to or "")
             return Resize(pod, record.container or "", before, to, restore=record.restore)
+        case ActionType.SET_AUTOSCALER_BOUND:
+            return SetAutoscalerBound(
+                record.name,
+                record.uid or "",
+                AutoscalerBound(record.bound or ""),
+                int(record.from_ or ""),
+                int(record.to or ""),
+                restore=record.restore,
+            )
+        case ActionType.RELEASE_AUTOSCALER:
+            return ReleaseAutoscaler(
+                record.from_ or "", record.name, record.uid or "", restore=record.restore
+            )
 
 
 def name_of(finding: Finding, predecessor: str) -> tuple[str, str]:

@@ -5,8 +5,18 @@ Whoever owns a field writes it again: a heal against an owner is a fight, and th
 
 from __future__ import annotations
 
-from akeso.domain.action import EvictPod, Scale, changes_manifest
+from collections.abc import Iterable
+
+from akeso.domain.action import (
+    EvictPod,
+    Plan,
+    Scale,
+    SetAutoscalerBound,
+    changes_autoscaler,
+    changes_manifest,
+)
 from akeso.domain.verdict import Verdict, allow, deny
+from akeso.domain.workload import Autoscaler
 from akeso.policy.case import Case
 
 # Field managers that re-apply a manifest from git. `helm` alone is not among them: it writes only
@@ -37,11 +47,17 @@ def controller(case: Case) -> Verdict:
 
 
 def autoscaler(case: Case) -> Verdict:
-    """Replicas belong to the autoscaler: writing them, even for a surge, is a fight."""
+    """Replicas belong to the autoscaler: writing them, even for a surge, is a fight.
+
+    Its bounds are the user's way to steer it, and so ours; unless another controller keeps it.
+    """
     owner, ref = case.seen.autoscaler, case.seen.ref
     if owner is None:
         return allow("autoscaler", f"No autoscaler owns the replicas of {ref}.")
-    if case.plan is None or not any(isinstance(a, Scale) for a in case.plan.actions):
+    actions = case.plan.actions if case.plan else ()
+    if any(isinstance(a, SetAutoscalerBound) for a in actions):
+        return _bounds(owner, case)
+    if not any(isinstance(a, Scale) for a in actions):
         return allow("autoscaler", f"{owner} owns the replicas of {ref}; they stay as they are.")
     return deny(
         "autoscaler",
@@ -51,17 +67,42 @@ def autoscaler(case: Case) -> Verdict:
     )
 
 
+def _bounds(owner: Autoscaler, case: Case) -> Verdict:
+    if owner.controller is None:
+        return allow("autoscaler", f"{owner} is changed, which owns the replicas.")
+    kind, _, name = owner.controller.partition("/")
+    fields = "minReplicaCount and maxReplicaCount" if kind == "ScaledObject" else "the bounds"
+    return deny(
+        "autoscaler",
+        "AutoscalerOwnedByController",
+        f"{owner} of {case.seen.ref} is kept by {owner.controller}, which would undo a change; "
+        f"set {fields} of {kind} {name} instead ({case.plan.summary if case.plan else ''}).",
+    )
+
+
 def gitops(case: Case) -> Verdict:
     """A manifest that is re-applied from git may not drift: only pods may be touched."""
-    ref = case.seen.ref
-    owners = sorted(GITOPS_MANAGERS.intersection(case.seen.managers))
-    if not owners:
-        return allow("gitops", f"No GitOps controller applies {ref}.")
-    if case.plan is None or not changes_manifest(case.plan):
-        return allow("gitops", f"{owners[0]} applies {ref}; its manifest stays as it is.")
+    plan, seen = case.plan, case.seen
+    applied = _applied_from_git(seen.managers)
+    if plan is not None and changes_autoscaler(plan) and seen.autoscaler is not None:
+        scaler = _applied_from_git(seen.autoscaler.managers)
+        if scaler is not None:
+            return _drifts(scaler, str(seen.autoscaler), plan)
+    if applied is None:
+        return allow("gitops", f"No GitOps controller applies {seen.ref}.")
+    if plan is None or not changes_manifest(plan):
+        return allow("gitops", f"{applied} applies {seen.ref}; its manifest stays as it is.")
+    return _drifts(applied, str(seen.ref), plan)
+
+
+def _applied_from_git(managers: Iterable[str]) -> str | None:
+    return next(iter(sorted(GITOPS_MANAGERS.intersection(managers))), None)
+
+
+def _drifts(owner: str, what: str, plan: Plan) -> Verdict:
     return deny(
         "gitops",
         "GitOpsOwnsManifest",
-        f"{owners[0]} applies {ref} from git and would revert this; make the change in git "
-        f"({case.plan.summary}).",
+        f"{owner} applies {what} from git and would revert this; make the change in git "
+        f"({plan.summary}).",
     )

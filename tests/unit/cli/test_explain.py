@@ -15,7 +15,7 @@ from akeso.cli.explain import render
 from akeso.domain.action import Effect, EvictPod, Plan
 from akeso.domain.forecast import Forecast, Readiness, SeriesKey
 from akeso.domain.verdict import Verdict, allow, deny
-from akeso.domain.workload import PodRef
+from akeso.domain.workload import Autoscaler, PodRef
 from akeso.engine.detect import Problem
 from akeso.engine.explain import Explanation, SignalExplained
 from akeso.engine.judge import Judgement
@@ -152,7 +152,7 @@ def test_a_workload_no_policy_selects_is_said_to_be_left_alone():
 
 
 def test_owners_are_named():
-    seen = deployment(3, controller="Rollout/web", autoscaler="HorizontalPodAutoscaler/web")
+    seen = deployment(3, controller="Rollout/web", autoscaler=Autoscaler("web"))
     text = shown(account(Explanation(seen, (), ())))
     assert "owned by Rollout/web" in text
     assert "owned by HorizontalPodAutoscaler/web" in text

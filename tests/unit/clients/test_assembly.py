@@ -8,7 +8,7 @@ from typing import Any
 from akeso.clients.kubernetes import assembly, trim
 from akeso.clients.kubernetes.assembly import Surroundings, WorkloadRecord, assemble
 from akeso.clients.kubernetes.trim import AutoscalerRecord, RevisionRecord
-from akeso.domain.workload import Kind, Revision, Snapshot
+from akeso.domain.workload import Autoscaler, Kind, Revision, Snapshot
 from unit.clients.fixtures import real
 
 Json = dict[str, Any]
@@ -101,18 +101,20 @@ def test_managers_are_those_who_own_something_of_the_spec() -> None:
     ]
     found = seen(Kind.DEPLOYMENT, metadata__managedFields=entries)
     assert found.managers == ("kubectl", "scaler")
+    assert found.scalers == ("scaler",)
     assert seen(Kind.DEPLOYMENT, metadata__managedFields=None).managers == ()
 
 
 def test_only_an_autoscaler_of_this_very_workload_counts() -> None:
     namespace = seen(Kind.DEPLOYMENT).ref.namespace
+    mine = Autoscaler("h", "uid-h")
     for where, kind, target, expected in (
-        (namespace, "Deployment", "deployment", "HorizontalPodAutoscaler/h"),
+        (namespace, "Deployment", "deployment", mine),
         (namespace, "StatefulSet", "deployment", None),
         (namespace, "Deployment", "other", None),
         ("elsewhere", "Deployment", "deployment", None),
     ):
-        scaled = [(where, AutoscalerRecord("h", kind, target))]
+        scaled = [(where, AutoscalerRecord(kind, target, mine))]
         found = assemble(record(Kind.DEPLOYMENT), around(Kind.DEPLOYMENT, autoscalers=scaled))
         assert found.autoscaler == expected
 

@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from akeso.clients.kubernetes import trim
-from akeso.domain.workload import Ask, Container, Pod, PodRef, Resizing
+from akeso.domain.workload import Ask, Autoscaler, Container, Pod, PodRef, Resizing
 from unit.clients.fixtures import real
 
 Json = dict[str, Any]
@@ -326,7 +326,37 @@ def test_a_budget_without_a_selector_selects_nothing_and_an_empty_one_everything
 
 def test_an_autoscaler_names_what_it_scales() -> None:
     found = trim.autoscaler(real("horizontalpodautoscaler"))
-    assert (found.name, found.kind, found.target) == ("deployment", "Deployment", "deployment")
+    assert (found.kind, found.target) == ("Deployment", "deployment")
+    assert found.autoscaler == Autoscaler(
+        name="deployment",
+        uid="ababc15c-36d4-4493-b77d-f455afe55cf4",
+        resource_version="5241",
+        min_replicas=2,
+        max_replicas=5,
+        managers=("kubectl-autoscale",),
+    )
+
+
+def test_an_autoscaler_that_keda_keeps_says_so_and_the_least_bound_is_one() -> None:
+    raw = real("horizontalpodautoscaler")
+    raw["metadata"]["ownerReferences"] = [
+        {"kind": "ScaledObject", "name": "shop", "uid": "u", "controller": True}
+    ]
+    del raw["spec"]["minReplicas"]
+    found = trim.autoscaler(raw).autoscaler
+    assert (found.controller, found.min_replicas) == ("ScaledObject/shop", 1)
+
+
+def test_a_pod_without_a_node_says_why_in_the_schedulers_words() -> None:
+    raw = real("pod_on_a_real_node")
+    found = trim.pod(raw)
+    assert found is not None and found.pod.unscheduled is None
+    why = "0/2 nodes are available: 2 Insufficient cpu."
+    raw["status"]["conditions"] = [
+        {"type": "PodScheduled", "status": "False", "reason": "Unschedulable", "message": why}
+    ]
+    found = trim.pod(raw)
+    assert found is not None and found.pod.unscheduled == why
 
 
 @pytest.mark.parametrize(

@@ -10,14 +10,17 @@ from akeso.domain.action import (
     Action,
     DeletePod,
     EvictPod,
+    ReleaseAutoscaler,
     ReleaseOwnership,
     Resize,
     Scale,
+    SetAutoscalerBound,
     SetTemplate,
 )
 from akeso.domain.capacity import Amount, Capacity, Node
 from akeso.domain.workload import (
     Ask,
+    Autoscaler,
     DisruptionBudget,
     Kind,
     PodRef,
@@ -172,6 +175,18 @@ class SimCluster(Controllers):
                 self.journal.commit("release", lambda: self._set(w, managers=kept))
             case Resize():
                 self._resize(w, action, seen)
+            case SetAutoscalerBound(uid=uid, bound=bound, from_=before, to=to):
+                scaler = self._autoscaler(w, uid, seen)
+                managers = tuple(dict.fromkeys((*scaler.managers, MANAGER)))
+                changed = replace(scaler.bounded(bound, to), managers=managers)
+                if not 1 <= changed.min_replicas <= changed.max_replicas:
+                    raise PermanentError(f"{scaler}: invalid bounds")
+                what = f"{bound} {before}->{to}"
+                self.journal.commit(what, lambda: self._set_autoscaler(w, changed))
+            case ReleaseAutoscaler(manager=manager, uid=uid):
+                scaler = self._autoscaler(w, uid, seen)
+                left = replace(scaler, managers=tuple(m for m in scaler.managers if m != manager))
+                self.journal.commit("release autoscaler", lambda: self._set_autoscaler(w, left))
 
     # -- inside -------------------------------------------------------------------------------
 
@@ -247,6 +262,18 @@ class SimCluster(Controllers):
     def _same_version(self, w: SimWorkload, seen: Snapshot) -> None:
         if str(w.version) != seen.resource_version:
             raise StaleError(f"{w.ref} has changed since it was read")
+
+    def _autoscaler(self, w: SimWorkload, uid: str, seen: Snapshot) -> Autoscaler:
+        found = w.autoscaler
+        if found is None or found.uid != uid:
+            raise GoneError(f"the autoscaler of {w.ref} is gone")
+        if seen.autoscaler is None or seen.autoscaler.resource_version != found.resource_version:
+            raise StaleError(f"{found} has changed since it was read")
+        return found
+
+    def _set_autoscaler(self, w: SimWorkload, changed: Autoscaler) -> None:
+        self.changed(w)
+        w.autoscaler = replace(changed, resource_version=str(w.version))
 
     def _write(self, w: SimWorkload, what: str, **fields: Any) -> None:
         if w.ref.kind is Kind.DAEMON_SET and "replicas" in fields:

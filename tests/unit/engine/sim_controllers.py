@@ -68,6 +68,7 @@ class Controllers:
         if w.observed != w.generation:
             w.observed = w.generation
             w.update_revision = next(r.name for r in w.revisions if r.template == w.template)
+        self._autoscale(w)
         for pod in w.present:
             self._live_on(w, pod)
         {
@@ -78,6 +79,16 @@ class Controllers:
         w.fewest_ready = min(w.fewest_ready, w.ready)
         if before != (w.observed, w.ready, len(w.pods)):
             self.changed(w)
+
+    def _autoscale(self, w: SimWorkload) -> None:
+        """An autoscaler looks every 15 seconds and keeps its bounds; its metric asks for one."""
+        scaler = w.autoscaler
+        if scaler is None or self.now % 15 or w.replicas == 0:
+            return
+        wanted = max(scaler.min_replicas, min(w.asked_for, scaler.max_replicas))
+        if wanted != w.replicas:
+            w.replicas = wanted
+            self.changed(w, spec=True)
 
     def _live_on(self, w: SimWorkload, pod: SimPod) -> None:
         """One second in a pod's life."""

@@ -7,7 +7,15 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from akeso.domain.workload import Container, Pod, PodRef, Resizing, Revision, WorkloadRef
+from akeso.domain.workload import (
+    Autoscaler,
+    Container,
+    Pod,
+    PodRef,
+    Resizing,
+    Revision,
+    WorkloadRef,
+)
 
 MIB = 1024.0**2
 LIMIT = 256 * MIB
@@ -70,7 +78,8 @@ class SimWorkload:
     held: bool = False  # the scheduler gives new pods no node
     budget: int | None = None  # minAvailable of a PodDisruptionBudget
     controller: str | None = None
-    autoscaler: str | None = None
+    autoscaler: Autoscaler | None = None
+    asked_for: int = 1  # what the autoscaler's own metric asks for
     base: float = 40 * MIB
     leak: float = 0.0
     leak_of: dict[str, float] = field(default_factory=dict[str, float])  # by pod uid

@@ -17,12 +17,14 @@ from akeso.domain.action import (
     Action,
     DeletePod,
     EvictPod,
+    ReleaseAutoscaler,
     ReleaseOwnership,
     Scale,
+    SetAutoscalerBound,
     SetTemplate,
 )
 from akeso.domain.finding import Evidence, Finding, Outcome, Signal
-from akeso.domain.workload import Kind, PodRef, WorkloadRef
+from akeso.domain.workload import AutoscalerBound, Kind, PodRef, WorkloadRef
 from akeso.engine import record
 from akeso.engine.intent import finding_of, name_of, new_healing, read_action, record_action
 from akeso.errors import PermanentError
@@ -40,6 +42,10 @@ actions: st.SearchStrategy[Action] = st.one_of(
     st.builds(Scale, counts, counts, flags, st.none() | pods, flags),
     st.builds(SetTemplate, names, names, flags),
     st.builds(ReleaseOwnership, names, flags),
+    st.builds(
+        SetAutoscalerBound, names, uids, st.sampled_from(AutoscalerBound), counts, counts, flags
+    ),
+    st.builds(ReleaseAutoscaler, names, names, uids, flags),
 )
 steady = settings(deadline=None, max_examples=60)
 

@@ -16,12 +16,14 @@ from akeso.domain.action import (
     DeletePod,
     EvictPod,
     Plan,
+    ReleaseAutoscaler,
     ReleaseOwnership,
     Resize,
     Scale,
+    SetAutoscalerBound,
     SetTemplate,
 )
-from akeso.domain.workload import Kind, Pod, Snapshot
+from akeso.domain.workload import Autoscaler, AutoscalerBound, Kind, Pod, Snapshot
 from unit.world import NOW, pod
 
 
@@ -74,9 +76,27 @@ class Simulator:
                     else p
                     for p in self.seen.pods
                 )
+            case SetAutoscalerBound(bound=bound, to=to):
+                self._set_autoscaler(bound, to)
+            case ReleaseAutoscaler(manager=manager):
+                found = self.seen.autoscaler
+                assert found is not None
+                kept = tuple(m for m in found.managers if m != manager)
+                self.seen = replace(self.seen, autoscaler=replace(found, managers=kept))
+
+    def _set_autoscaler(self, bound: AutoscalerBound, to: int) -> None:
+        found = self.seen.autoscaler
+        assert found is not None
+        managers = tuple(dict.fromkeys((*found.managers, self._manager)))
+        changed = replace(found.bounded(bound, to), managers=managers)
+        assert 1 <= changed.min_replicas <= changed.max_replicas, "the API server refuses this"
+        self.seen = replace(self.seen, autoscaler=changed)
 
     def tick(self) -> None:
         """The controller's next step: it sees what was written, then changes at most one pod."""
+        scaled = self.seen.autoscaler
+        if scaled is not None:
+            self._autoscale(scaled)
         seen = self.seen
         self.seen = replace(
             seen,
@@ -90,6 +110,12 @@ class Simulator:
         }[seen.ref.kind]
         step()
         self.fewest = min(self.fewest, self.seen.ready)
+
+    def _autoscale(self, scaled: Autoscaler) -> None:
+        """An autoscaler whose metric asks for its minimum."""
+        wanted = min(max(1, scaled.min_replicas), scaled.max_replicas)
+        if wanted != self.seen.replicas:
+            self.seen = replace(self.seen, replicas=wanted, generation=self.seen.generation + 1)
 
     def settle(self) -> None:
         for _ in range(50):

@@ -15,16 +15,26 @@ from akeso.domain.action import (
     Effect,
     EvictPod,
     Plan,
+    ReleaseAutoscaler,
     ReleaseOwnership,
     Resize,
     Scale,
+    SetAutoscalerBound,
     SetTemplate,
 )
 from akeso.domain.alert import Matcher, Operator, Silence
 from akeso.domain.capacity import Amount, Bound, Capacity, Node, Quota
 from akeso.domain.finding import Outcome
 from akeso.domain.verdict import Verdict
-from akeso.domain.workload import DisruptionBudget, Kind, Pod, PodRef, Snapshot
+from akeso.domain.workload import (
+    Autoscaler,
+    AutoscalerBound,
+    DisruptionBudget,
+    Kind,
+    Pod,
+    PodRef,
+    Snapshot,
+)
 from akeso.policy.case import Case, Control, Fleet, PastHealing, Rules, Silences
 from unit.world import NOW, deployment, finding, pod, workload
 
@@ -138,6 +148,22 @@ actions = st.one_of(
         restore=st.booleans(),
     ),
     st.builds(ReleaseOwnership, manager=st.just("akeso"), restore=st.booleans()),
+    st.builds(
+        SetAutoscalerBound,
+        name=st.just("web"),
+        uid=st.sampled_from(["", "uid-hpa"]),
+        bound=st.sampled_from(AutoscalerBound),
+        from_=_small,
+        to=_small,
+        restore=st.booleans(),
+    ),
+    st.builds(
+        ReleaseAutoscaler,
+        manager=st.just("akeso"),
+        name=st.just("web"),
+        uid=st.just("uid-hpa"),
+        restore=st.booleans(),
+    ),
 )
 _snapshots = st.builds(
     lambda fields, kind, namespace: workload(kind, namespace=namespace, **fields),
@@ -156,7 +182,16 @@ _snapshots = st.builds(
             "budgets": st.lists(
                 st.builds(DisruptionBudget, st.just("pdb"), _small), max_size=2
             ).map(tuple),
-            "autoscaler": st.none() | st.just("HorizontalPodAutoscaler/web"),
+            "autoscaler": st.none()
+            | st.builds(
+                Autoscaler,
+                name=st.just("web"),
+                uid=st.just("uid-hpa"),
+                min_replicas=_small,
+                max_replicas=_small,
+                controller=st.none() | st.just("ScaledObject/web"),
+                readable=st.booleans(),
+            ),
             "controller": st.none() | st.just("Postgres/db"),
             "managers": st.lists(st.sampled_from(["helm", "argocd-controller"])).map(tuple),
         }

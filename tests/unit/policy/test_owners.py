@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
-from akeso.domain.action import Action
+from akeso.domain.action import Action, SetAutoscalerBound
+from akeso.domain.workload import Autoscaler, AutoscalerBound
 from akeso.policy.chain import Guard
 from akeso.policy.owners import autoscaler, controller, gitops
 from unit.policy.cases import EVICTION, ROLLBACK, SURGE, case, denied
@@ -17,7 +20,8 @@ MANAGERS = [
     "kustomize-controller",
     "helm-controller",
 ]
-SCALED = deployment(autoscaler="HorizontalPodAutoscaler/web")
+WEB = Autoscaler("web", "uid-web-hpa", "1", 2, 10)
+SCALED = deployment(autoscaler=WEB)
 
 
 @pytest.mark.parametrize("actions", [SURGE, ROLLBACK])
@@ -42,6 +46,36 @@ def test_an_autoscaler_does_not_stop_what_leaves_replicas_alone(
     assert autoscaler(case(SCALED, *actions)).allowed
 
 
+FLOOR = SetAutoscalerBound("web", "uid-web-hpa", AutoscalerBound.FLOOR, 2, 4)
+
+
+def test_the_bounds_of_an_autoscaler_are_the_way_to_change_replicas_it_owns() -> None:
+    assert autoscaler(case(SCALED, FLOOR)).allowed
+    assert gitops(case(SCALED, FLOOR)).allowed
+
+
+@pytest.mark.parametrize(
+    ("keeper", "remedy"),
+    [
+        ("ScaledObject/shop", "set minReplicaCount and maxReplicaCount of ScaledObject shop"),
+        ("Shop/web", "set the bounds of Shop web"),
+    ],
+)
+def test_an_autoscaler_that_another_controller_keeps_is_not_changed(
+    keeper: str, remedy: str
+) -> None:
+    kept = deployment(autoscaler=replace(WEB, controller=keeper))
+    assert denied(autoscaler(case(kept, FLOOR)), "AutoscalerOwnedByController", keeper, remedy)
+
+
+def test_an_autoscaler_from_git_is_not_changed_whoever_applies_its_workload() -> None:
+    from_git = replace(WEB, managers=("argocd-controller",))
+    verdict = gitops(case(deployment(autoscaler=from_git), FLOOR))
+    assert denied(verdict, "GitOpsOwnsManifest", "HorizontalPodAutoscaler/web", "in git")
+    beside = deployment(autoscaler=WEB, managers=("argocd-controller",))
+    assert gitops(case(beside, FLOOR)).allowed
+
+
 @pytest.mark.parametrize("manager", MANAGERS)
 @pytest.mark.parametrize("actions", [SURGE, ROLLBACK])
 def test_a_manifest_applied_from_git_is_never_changed(
@@ -64,5 +98,5 @@ def test_helm_alone_is_no_owner() -> None:
 @pytest.mark.parametrize("guard", [controller, autoscaler, gitops])
 def test_nobody_elses_and_nothing_planned_are_allowed(guard: Guard) -> None:
     assert guard(case()).allowed
-    owned = deployment(controller="A/a", autoscaler="B/b", managers=("helm-controller",))
+    owned = deployment(controller="A/a", autoscaler=WEB, managers=("helm-controller",))
     assert guard(case(owned, plan=None)).allowed

@@ -14,10 +14,19 @@ from akeso.clients.kubernetes.trim import (
     PodRecord,
     RevisionRecord,
     asks,
+    managers,
     owner,
     template,
 )
-from akeso.domain.workload import DisruptionBudget, Kind, Pod, Revision, Snapshot, WorkloadRef
+from akeso.domain.workload import (
+    Autoscaler,
+    DisruptionBudget,
+    Kind,
+    Pod,
+    Revision,
+    Snapshot,
+    WorkloadRef,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,8 +49,8 @@ class Surroundings:
     budgets: Mapping[str, list[BudgetRecord]] = field(
         default_factory=lambda: dict[str, list[BudgetRecord]]()
     )
-    autoscalers: Mapping[tuple[str, str, str], str] = field(
-        default_factory=lambda: dict[tuple[str, str, str], str]()
+    autoscalers: Mapping[tuple[str, str, str], Autoscaler] = field(
+        default_factory=lambda: dict[tuple[str, str, str], Autoscaler]()
     )
     resizes: bool | None = None  # whether this cluster resizes pods in place
 
@@ -64,10 +73,7 @@ class Surroundings:
         wishes: defaultdict[str, list[BudgetRecord]] = defaultdict(list)
         for namespace, wish in budgets:
             wishes[namespace].append(wish)
-        scaled = {
-            (namespace, a.kind, a.target): f"HorizontalPodAutoscaler/{a.name}"
-            for namespace, a in autoscalers
-        }
+        scaled = {(namespace, a.kind, a.target): a.autoscaler for namespace, a in autoscalers}
         return cls(by_owner, kept, wishes, scaled, resizes)
 
 
@@ -92,22 +98,22 @@ def workload(kind: Kind, raw: Json, with_template: bool = False) -> WorkloadReco
         ordered=spec.get("podManagementPolicy") == "OrderedReady",
         update_revision=text(status, "updateRevision"),
         controller=f"{by['kind']}/{by['name']}" if by else None,
-        managers=spec_managers(meta),
+        managers=managers(meta, "f:spec"),
+        scalers=managers(meta, "f:spec", "f:replicas"),
         asks=asks(part(spec, "template", "spec")),
+        short=_short(status),
         template=template(spec["template"]) if with_template else None,
     )
     labels = part(spec, "template", "metadata", "labels")
     return WorkloadRecord(partial, Selector.parse(part(spec, "selector")), labels)
 
 
-def spec_managers(meta: Json) -> tuple[str, ...]:
-    """Who owns something under `spec`, directly or through the scale sub-resource."""
-    names = (
-        text(entry, "manager")
-        for entry in parts(meta, "managedFields")
-        if entry.get("subresource") != "status" and "f:spec" in part(entry, "fieldsV1")
-    )
-    return tuple(dict.fromkeys(names))
+def _short(status: Json) -> str | None:
+    """Only Deployments say so in their status; others leave it to Events."""
+    for condition in parts(status, "conditions"):
+        if condition.get("type") == "ReplicaFailure" and condition.get("status") == "True":
+            return text(condition, "message") or text(condition, "reason")
+    return None
 
 
 def assemble(record: WorkloadRecord, around: Surroundings, live: bool = False) -> Snapshot:

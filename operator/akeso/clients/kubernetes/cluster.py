@@ -16,12 +16,12 @@ from akeso.clients.kubernetes.trim import AutoscalerRecord, RevisionRecord
 from akeso.clients.kubernetes.writes import Writes
 from akeso.domain.action import Action
 from akeso.domain.capacity import Capacity
-from akeso.domain.workload import Kind, Snapshot, WorkloadRef
+from akeso.domain.workload import Autoscaler, Kind, Snapshot, WorkloadRef
 from akeso.errors import AkesoError, GoneError, PermanentError
 from akeso.protocols import Clock
 
 # Stands for an autoscaler where HPAs may not be read: whoever cannot know leaves replicas alone.
-UNKNOWN_AUTOSCALER = "HorizontalPodAutoscaler/(not readable)"
+UNKNOWN_AUTOSCALER = Autoscaler("(not readable)", readable=False)
 
 
 class KubernetesCluster:
@@ -127,5 +127,5 @@ def _understood(ref: WorkloadRef) -> Generator[None]:
 
 def _autoscalers(ref: WorkloadRef, found: list[Json] | None) -> list[AutoscalerRecord]:
     if found is None:
-        return [AutoscalerRecord(UNKNOWN_AUTOSCALER.partition("/")[2], ref.kind, ref.name)]
+        return [AutoscalerRecord(ref.kind, ref.name, UNKNOWN_AUTOSCALER)]
     return [trim.autoscaler(raw) for raw in found]

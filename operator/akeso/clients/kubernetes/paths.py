@@ -29,3 +29,8 @@ def workload(ref: WorkloadRef) -> str:
 
 def pod(namespace: str, name: str) -> str:
     return f"{collection(CORE, 'pods', namespace)}/{quote(name, safe='')}"
+
+
+def autoscaler(namespace: str, name: str) -> str:
+    where = collection(AUTOSCALING, "horizontalpodautoscalers", namespace)
+    return f"{where}/{quote(name, safe='')}"

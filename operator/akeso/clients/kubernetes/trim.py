@@ -17,6 +17,7 @@ from akeso.clients.kubernetes.raw import Json, part, parts, text, whole
 from akeso.clients.kubernetes.selectors import Selector
 from akeso.domain.workload import (
     Ask,
+    Autoscaler,
     Container,
     DisruptionBudget,
     Pod,
@@ -59,9 +60,9 @@ class BudgetRecord:
 class AutoscalerRecord:
     """A HorizontalPodAutoscaler (also the one that KEDA makes) and what it scales."""
 
-    name: str
     kind: str
     target: str
+    autoscaler: Autoscaler
 
 
 def owner(meta: Json) -> Json | None:
@@ -93,6 +94,7 @@ def pod(raw: Json) -> PodRecord | None:
             created_at=seconds(meta.get("creationTimestamp")) or 0.0,
             deleting="deletionTimestamp" in meta,
             node=sys.intern(node) if node else None,
+            unscheduled=_unscheduled(status),
             containers=_containers(spec, status),
             qos=sys.intern(text(status, "qosClass")),
             windows=text(part(spec, "os"), "name") == "windows"
@@ -139,6 +141,13 @@ def _resizing(status: Json) -> dict[str, Any]:
     if running is not None:
         return {"resizing": Resizing.IN_PROGRESS, "resize_message": text(running, "message")}
     return {}
+
+
+def _unscheduled(status: Json) -> str | None:
+    for condition in parts(status, "conditions"):
+        if condition.get("type") == "PodScheduled" and condition.get("status") == "False":
+            return sys.intern(text(condition, "message") or text(condition, "reason"))
+    return None
 
 
 def _pod_revision(labels: Mapping[str, str], by: Json) -> str:
@@ -301,8 +310,33 @@ def budget(raw: Json) -> BudgetRecord:
 
 
 def autoscaler(raw: Json) -> AutoscalerRecord:
-    target = raw["spec"]["scaleTargetRef"]
-    return AutoscalerRecord(raw["metadata"]["name"], target["kind"], target["name"])
+    meta, spec = raw["metadata"], raw["spec"]
+    target, by = spec["scaleTargetRef"], owner(meta)
+    found = Autoscaler(
+        name=meta["name"],
+        uid=meta["uid"],
+        resource_version=text(meta, "resourceVersion"),
+        min_replicas=whole(spec, "minReplicas", 1),
+        max_replicas=whole(spec, "maxReplicas", 1),
+        controller=f"{by['kind']}/{by['name']}" if by else None,
+        managers=managers(meta, "f:spec"),
+    )
+    return AutoscalerRecord(target["kind"], target["name"], found)
+
+
+def managers(meta: Json, *fields: str) -> tuple[str, ...]:
+    """Who owns something under these fields, directly or through the scale sub-resource."""
+    names = (
+        text(entry, "manager")
+        for entry in parts(meta, "managedFields")
+        if entry.get("subresource") != "status" and _owns(part(entry, "fieldsV1"), fields)
+    )
+    return tuple(dict.fromkeys(names))
+
+
+def _owns(owned: Json, fields: tuple[str, ...]) -> bool:
+    *above, last = fields
+    return last in part(owned, *above)
 
 
 def number(said: str | float) -> float:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass, replace
 from typing import Any
 
 from akeso.clients.kubernetes import ownership, paths
@@ -13,13 +14,15 @@ from akeso.domain.action import (
     Action,
     DeletePod,
     EvictPod,
+    ReleaseAutoscaler,
     ReleaseOwnership,
     Resize,
     Scale,
+    SetAutoscalerBound,
     SetTemplate,
 )
 from akeso.domain.words import quantity_of
-from akeso.domain.workload import Kind, Pod, PodRef, Snapshot
+from akeso.domain.workload import Autoscaler, Kind, Pod, PodRef, Snapshot
 from akeso.errors import GoneError, PermanentError, StaleError
 
 # What Kubernetes 1.33 says, until a container's resizePolicy restarts it.
@@ -50,9 +53,14 @@ class Writes:
             case SetTemplate():
                 await self._set_template(action, seen)
             case ReleaseOwnership():
-                await self._release(action, seen)
+                await self._release(_workload(seen), action.manager)
             case Resize():
                 await self._resize(action, seen)
+            case SetAutoscalerBound():
+                await self._set_bound(action, seen)
+            case ReleaseAutoscaler():
+                found = _autoscaler(action.name, action.uid, seen)
+                await self._release(_autoscaling(found, seen), action.manager)
 
     async def _evict(self, pod: PodRef, seen: Snapshot) -> None:
         _seen(pod, seen)
@@ -63,7 +71,7 @@ class Writes:
             "metadata": {"name": pod.name, "namespace": namespace},
             "deleteOptions": {"preconditions": {"uid": pod.uid}},
         }
-        self._still_leading(seen)
+        self._still_leading(seen.ref)
         await self._api.post(f"{paths.pod(namespace, pod.name)}/eviction", eviction)
 
     async def _delete(self, pod: PodRef, seen: Snapshot) -> None:
@@ -73,7 +81,7 @@ class Writes:
             "kind": "DeleteOptions",
             "preconditions": {"uid": pod.uid, "resourceVersion": version},
         }
-        self._still_leading(seen)
+        self._still_leading(seen.ref)
         await self._api.delete(paths.pod(seen.ref.namespace, pod.name), options)
 
     async def _scale(self, action: Scale, seen: Snapshot) -> None:
@@ -83,7 +91,7 @@ class Writes:
             "metadata": {"uid": seen.ref.uid, "resourceVersion": seen.resource_version},
             "spec": {"replicas": action.to},
         }
-        self._still_leading(seen)
+        self._still_leading(seen.ref)
         await self._api.patch(f"{paths.workload(seen.ref)}/scale", body, self._query)
 
     async def _set_template(self, action: SetTemplate, seen: Snapshot) -> None:
@@ -92,7 +100,8 @@ class Writes:
             raise GoneError(f"{seen.ref} has no revision {action.to_revision} (any more).")
         if target.template is None:
             raise PermanentError(f"{seen.ref}: revision {target.name} was not read live.")
-        await self._patch(seen, [_operation("replace", "/spec/template", target.template)])
+        change = _operation("replace", "/spec/template", target.template)
+        await self._patch(_workload(seen), [change])
 
     async def _resize(self, action: Resize, seen: Snapshot) -> None:
         """A strategic merge, so that the other containers stay as they are.
@@ -112,7 +121,7 @@ class Writes:
             "metadata": {"uid": pod.ref.uid, "resourceVersion": pod.resource_version},
             "spec": {group: [{"name": action.container, "resources": resources}]},
         }
-        self._still_leading(seen)
+        self._still_leading(seen.ref)
         path = f"{paths.pod(seen.ref.namespace, pod.ref.name)}/resize"
         try:
             await self._api.patch(path, body, self._query, STRATEGIC_MERGE_PATCH)
@@ -125,36 +134,69 @@ class Writes:
                 f"another takes its place. The API server said: {error}"
             ) from error
 
-    async def _release(self, action: ReleaseOwnership, seen: Snapshot) -> None:
+    async def _set_bound(self, action: SetAutoscalerBound, seen: Snapshot) -> None:
+        found = _autoscaler(action.name, action.uid, seen)
+        change = _operation("add", f"/spec/{action.bound}", action.to)  # also where it is left out
+        await self._patch(_autoscaling(found, seen), [change])
+
+    async def _release(self, of: _Object, manager: str) -> None:
         """Field ownership is not in a Snapshot: it is read now, and written on that version."""
-        raw = await self._api.get(paths.workload(seen.ref))
-        if raw["metadata"]["uid"] != seen.ref.uid:
-            raise GoneError(f"{seen.ref} is gone; another one carries its name now.")
+        raw = await self._api.get(of.path)
+        if raw["metadata"]["uid"] != of.uid:
+            raise GoneError(f"{of} is gone; another one carries its name now.")
         entries = parts(raw["metadata"], "managedFields")
-        left = ownership.released(entries, action.manager)
+        left = ownership.released(entries, manager)
         if left == entries:
             return
-        version = raw["metadata"]["resourceVersion"]
-        change = _operation("replace", "/metadata/managedFields", left)
-        await self._patch(seen, [change], version)
+        now = replace(of, resource_version=raw["metadata"]["resourceVersion"])
+        await self._patch(now, [_operation("replace", "/metadata/managedFields", left)])
 
-    async def _patch(self, seen: Snapshot, changes: list[Json], version: str | None = None) -> None:
+    async def _patch(self, of: _Object, changes: list[Json]) -> None:
         """A JSON patch on this very object and version.
 
         The version is not tested but set: then the API server itself compares it with what is
         stored and answers 409, while a failed `test` is a 422 without a reason.
         """
         same = [
-            _operation("test", "/metadata/uid", seen.ref.uid),
-            _operation("replace", "/metadata/resourceVersion", version or seen.resource_version),
+            _operation("test", "/metadata/uid", of.uid),
+            _operation("replace", "/metadata/resourceVersion", of.resource_version),
         ]
-        self._still_leading(seen)
-        path = paths.workload(seen.ref)
-        await self._api.patch(path, [*same, *changes], self._query, JSON_PATCH)
+        self._still_leading(of)
+        await self._api.patch(of.path, [*same, *changes], self._query, JSON_PATCH)
 
-    def _still_leading(self, seen: Snapshot) -> None:
+    def _still_leading(self, what: object) -> None:
         if not self._fence():
-            raise StaleError(f"{seen.ref}: nothing was written, leadership is lost.")
+            raise StaleError(f"{what}: nothing was written, leadership is lost.")
+
+
+@dataclass(frozen=True, slots=True)
+class _Object:
+    """What a patch is for: the very version that was seen."""
+
+    said: str
+    path: str
+    uid: str
+    resource_version: str
+
+    def __str__(self) -> str:
+        return self.said
+
+
+def _workload(seen: Snapshot) -> _Object:
+    return _Object(str(seen.ref), paths.workload(seen.ref), seen.ref.uid, seen.resource_version)
+
+
+def _autoscaling(found: Autoscaler, seen: Snapshot) -> _Object:
+    path = paths.autoscaler(seen.ref.namespace, found.name)
+    said = f"{found} of {seen.ref}"
+    return _Object(said, path, found.uid, found.resource_version)
+
+
+def _autoscaler(name: str, uid: str, seen: Snapshot) -> Autoscaler:
+    found = seen.autoscaler
+    if found is None or found.uid != uid:
+        raise GoneError(f"HorizontalPodAutoscaler {name} of {seen.ref} is gone, or another one.")
+    return found
 
 
 def _operation(kind: str, path: str, value: Any) -> Json:

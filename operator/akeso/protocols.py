@@ -33,14 +33,18 @@ class HealerContext:
     `min_available` pods must stay ready throughout; `healthy` are revisions of this workload that
     were seen healthy, newest first; `manager` is the field manager of our writes. `owed` are the
     restoring actions that earlier healings of this workload still owe, oldest first: what they
-    lead back to is the user's own state. `forecasts` are those of its containers; `ceiling` is the
-    rung's: bytes up to which a memory limit may be raised (None: not given).
+    lead back to is the user's own state. `max_replicas` is the rung's: how many a workload may be
+    given (None: not said); `horizon` is how far the signal looks ahead, in seconds.
+    `forecasts` are those of its containers; `ceiling` is the rung's: bytes up to which a memory
+    limit may be raised (None: not given).
     """
 
     min_available: int
     healthy: tuple[str, ...]
     manager: str
     owed: tuple[Action, ...] = ()
+    max_replicas: int | None = None
+    horizon: float = 0.0
     forecasts: Mapping[SeriesKey, Forecast] = field(
         default_factory=lambda: dict[SeriesKey, Forecast]()
     )

@@ -143,6 +143,15 @@ REFUSED = [
         "a healer stands in a ladder once",
     ),
     (
+        policy({**CPU, "ladder": [{"healer": "ScaleOut"}]}),
+        "healer ScaleOut needs to know how far it may go: add maxReplicas",
+    ),
+    (
+        policy({**CPU, "ladder": [{"healer": "RestartPods", "maxReplicas": 5}]}),
+        "maxReplicas are what only healer ScaleOut sets",
+    ),
+    (policy({**CPU, "ladder": [{"healer": "ScaleOut", "maxReplicas": 1}]}), "maxReplicas"),
+    (
         policy({**MEMORY, "ladder": [{"healer": "RaiseMemory"}]}),
         "needs to know how far it may go: add ceiling",
     ),
@@ -158,6 +167,7 @@ REFUSED = [
 ]
 ADMITTED = [
     policy(MEMORY),
+    policy({**CPU, "ladder": [{"healer": "ScaleOut", "maxReplicas": 5}]}),
     policy({**MEMORY, "forecast": {"horizonSeconds": 60}}),
     policy(ROLLOUT),
     policy({**QUERY, **ROLLOUT}),

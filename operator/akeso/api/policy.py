@@ -139,11 +139,13 @@ class AlertSelector(Model):
 class Rung(Model):
     """One routine of a ladder, and how long it may take in all.
 
+    `max_replicas` (ScaleOut only, and there it is required) is how many replicas it may set.
     `ceiling` (RaiseMemory only, and there it is required) is the highest memory limit in bytes.
     """
 
     healer: Annotated[str, Field(min_length=1, max_length=63, pattern=r"^[A-Z][A-Za-z0-9]*$")]
     timeout_seconds: Annotated[int, Field(ge=10, le=7200)] = 600
+    max_replicas: Annotated[int, Field(ge=2, le=10000)] | None = None
     ceiling: MemoryAmount | None = None
 
 

@@ -21,6 +21,8 @@ from akeso.domain.workload import (
 
 # Below this share of its memory limit a container has room.
 ROOM = 0.8
+# Replicas are as many as leave room: the load is then at most this share of its threshold.
+LOAD_ROOM = 0.8
 
 
 class Effect(StrEnum):

@@ -33,7 +33,7 @@ def measured(signal: Signal, seen: Snapshot, observation: Observation, settings:
         # Without a query pod states count; with one, an outage of its source hides errors.
         down = result is not None and isinstance(result.error, TransientError)
         return not down and age is not None and age <= settings.stale_after
-    return result is not None and any(_speaks_of(r.labels, signal, seen) for r in result.readings)
+    return result is not None and any(speaks_of(r.labels, signal, seen) for r in result.readings)
 
 
 def unmeasured(
@@ -65,7 +65,8 @@ def cpu_measured(seen: Snapshot, observation: Observation, settings: Settings) -
     return bool(fresh) and all(fresh)
 
 
-def _speaks_of(labels: Mapping[str, str], signal: Signal, seen: Snapshot) -> bool:
+def speaks_of(labels: Mapping[str, str], signal: Signal, seen: Snapshot) -> bool:
+    """Whether a series with these labels is about this workload, or a pod of it."""
     if labels.get("namespace") != seen.ref.namespace:
         return False
     if signal.workload_label is not None:

@@ -86,12 +86,16 @@ class Judge:
         self.healers: Mapping[str, Healer] = {healer.name: healer for healer in healers}
         self._settings = settings
 
-    def context(self, rung: Rung, around: Circumstances, seen: Snapshot) -> HealerContext:
+    def context(self, rung: Rung, question: Question) -> HealerContext:
+        around, seen = question.around, question.seen
+        foresight = question.signal.foresight
         return HealerContext(
             min_available=around.policy.spec.guardrails.min_available,
             healthy=around.observation.healthy.get(seen.ref.uid, ()),
             manager=FIELD_MANAGER,
             owed=owed_to(seen.ref, around.healings),
+            max_replicas=rung.max_replicas,
+            horizon=float(foresight.horizon_seconds) if foresight else 0.0,
             forecasts={
                 f.key: f
                 for pod in seen.present
@@ -130,8 +134,8 @@ class Judge:
         if healer is None:
             verdict = unknown_healer(rung.healer, self.healers)
             return Judgement(index, None, None, (verdict,), rung.timeout_seconds)
-        finding, seen, around = question.finding, question.seen, question.around
-        context = self.context(rung, around, seen)
+        finding, seen = question.finding, question.seen
+        context = self.context(rung, question)
         fits = healer.diagnose(finding, seen, context)
         plan = healer.plan(finding, seen, context) if fits.allowed else None
         asked = ask(self.case(question, plan, healer.name))
@@ -202,10 +206,14 @@ def unknown_healer(name: str, known: Iterable[str]) -> Verdict:
 
 
 def _concerns_rung(judgement: Judgement) -> bool:
-    """Whether it can't be this rung, whatever else stands against acting now."""
-    return judgement.plan is None or all(
-        v.guard in OF_THE_RUNG for v in judgement.verdicts if not v.allowed
-    )
+    """Whether it can't be this rung, whatever else stands against acting now.
+
+    A routine that only has to wait says so by `retry_after`; its rung is not passed over.
+    """
+    if judgement.plan is None:
+        fits = judgement.verdicts[0]  # the routine's own word, or that there is no such routine
+        return fits.retry_after is None
+    return all(v.guard in OF_THE_RUNG for v in judgement.verdicts if not v.allowed)
 
 
 def rules_of(policy: HealingPolicy, meeting: Sequence[HealingPolicy]) -> Rules:

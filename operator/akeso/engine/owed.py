@@ -5,12 +5,15 @@ Missing data is never calm: what can't be measured stays as it is.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 
-from akeso.domain.action import ROOM, Action, Resize, Scale
+from akeso.domain.action import LOAD_ROOM, ROOM, Action, Resize, Scale, SetAutoscalerBound
+from akeso.domain.finding import Signal as About
 from akeso.domain.forecast import SeriesKey
-from akeso.domain.workload import Snapshot
-from akeso.engine.freshness import unmeasured
+from akeso.domain.workload import AutoscalerBound, Snapshot
+from akeso.engine.freshness import speaks_of, unmeasured
+from akeso.engine.observe import query_key
 from akeso.engine.subject import Subject
 from akeso.engine.words import bytes_of, seconds_of
 from akeso.settings import Settings
@@ -20,8 +23,8 @@ from akeso.settings import Settings
 class Debt:
     """One owed action, and what decides about it.
 
-    `calm_for`: seconds for which the problem was looked for and not found; None: it is there, or
-    could not be looked for. `asked`: a person asked to take the healing back.
+    `calm_for`: seconds for which the problem was looked for and not found, and would not have come
+    back without what is owed; None: it is there, would be back, or could not be looked for. `asked`: a person asked to take the healing back.
     """
 
     action: Action
@@ -33,11 +36,55 @@ class Debt:
 
 def still_needed(debt: Debt, settings: Settings) -> str | None:
     """Why it is not brought back yet, in a few words; None: it is due."""
+    if isinstance(debt.action, SetAutoscalerBound):
+        return _load(debt, settings) or _asked_for(debt, debt.action)
     if isinstance(debt.action, Scale):
         return _load(debt, settings)
     if isinstance(debt.action, Resize):
         return _memory(debt, debt.action, settings)
     return None
+
+
+def carries(
+    back: Action, before: int, seen: Snapshot, subject: Subject, settings: Settings
+) -> bool:
+    """Whether the load there is would leave room on the pods that are left by this action.
+
+    Without that a lull would be brought about by the very replicas that it takes away. Of an
+    autoscaler it is only known how many it had `before`. What can't be compared (an alert) is no
+    reason to keep them.
+    """
+    if not isinstance(back, Scale | SetAutoscalerBound):
+        return True
+    left = back.to if isinstance(back, Scale) else max(back.to, before)
+    if not 1 <= left < seen.replicas:
+        return True
+    more = seen.replicas / left
+    return all(share * more <= LOAD_ROOM for share in _shares(seen, subject, settings))
+
+
+def _shares(seen: Snapshot, subject: Subject, settings: Settings) -> Iterator[float]:
+    """What is measured now of this load, each as a share of its threshold."""
+    signal, observed = subject.signal, subject.around.observation
+    for load in observed.loads_of(signal, seen.ref.uid):
+        if load.measured.bound.value > 0:
+            yield load.measured.value / load.measured.bound.value
+    key, bound = query_key(signal, settings), signal.bound
+    result = observed.queries.get(key) if key else None
+    if result is None or bound is None or bound.value <= 0 or signal.about is not About.QUERY:
+        return
+    for reading in result.readings:
+        if speaks_of(reading.labels, signal, seen):
+            yield reading.value / bound.value
+
+
+def _asked_for(debt: Debt, back: SetAutoscalerBound) -> str | None:
+    """It is the autoscaler that takes pods away; its ceiling must not do so in its place."""
+    if debt.asked or debt.subject.orphan or back.bound is AutoscalerBound.FLOOR:
+        return None
+    if debt.seen.replicas <= back.to:
+        return None
+    return f"{debt.seen.autoscaler} still asks for {debt.seen.replicas} replicas"
 
 
 def _memory(debt: Debt, back: Resize, settings: Settings) -> str | None:
@@ -70,7 +117,7 @@ def _load(debt: Debt, settings: Settings) -> str | None:
     if debt.asked or debt.subject.orphan:
         return None
     if debt.calm_for is None:
-        return "its problem is still there, or can't be measured"
+        return "its problem is still there, or would be back, or can't be measured"
     if debt.calm_for < settings.calm_seconds:
         return f"its problem was not seen for {seconds_of(debt.calm_for)} only"
     return None

@@ -213,7 +213,7 @@ def attempt_ended(healing: Healing, attempt: Attempt, now: datetime) -> Healing:
 
 def _took_back(action: ActionRecord) -> bool:
     """Giving up ownership changes nothing that a user would see."""
-    given_up = action.type is ActionType.RELEASE_OWNERSHIP
+    given_up = action.type in (ActionType.RELEASE_OWNERSHIP, ActionType.RELEASE_AUTOSCALER)
     return action.restore and not action.afterwards and not given_up
 
 

@@ -18,7 +18,7 @@ from akeso.engine.act import TargetGone, describe, live, look_at, still_ours
 from akeso.engine.freshness import measured
 from akeso.engine.intent import finished, read_action
 from akeso.engine.judge import Judge
-from akeso.engine.owed import Debt, still_needed
+from akeso.engine.owed import Debt, carries, still_needed
 from akeso.engine.records import Records
 from akeso.engine.subject import Subject
 from akeso.engine.tell import Told, decision
@@ -149,15 +149,24 @@ class Restorer:
         )
 
     def _calm_for(self, healing: Healing, subject: Subject) -> float | None:
-        """Seconds since the problem was last there; no data is no calm."""
+        """Seconds since the problem was there, or would have been; no data is no calm."""
         uid, observation = healing.metadata.uid, subject.around.observation
         targets = observation.selection.targets.get(healing.spec.policy_ref.uid, ())
         seen = next((s for s in targets if s.ref.uid == healing.spec.target.uid), None)
         known = seen is not None and measured(subject.signal, seen, observation, self._settings)
-        if subject.problem is not None or not known:
+        carried = seen is not None and self._carried(healing, subject, seen)
+        if subject.problem is not None or not known or not carried:
             self._calm.pop(uid, None)
             return None
         return observation.now - self._calm.setdefault(uid, observation.now)
+
+    def _carried(self, healing: Healing, subject: Subject, seen: Snapshot) -> bool:
+        """Whether the load would be borne once the first of what is owed is done."""
+        for i, j in record.owed(healing)[:1]:
+            tried = healing.status.attempts[i]
+            back, before = read_action(tried.actions[j]), int(tried.pre_state.get("replicas", "1"))
+            return carries(back, before, seen, subject, self._settings)
+        return True
 
     async def _waits(
         self, healing: Healing, say: bool, what: str, why: str, reason: str = "Waiting"

@@ -6,8 +6,8 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from enum import StrEnum
 
-from akeso.api.healing import ActionType, Attempt
-from akeso.domain.action import ROOM, Effect, Resize
+from akeso.api.healing import ActionState, ActionType, Attempt
+from akeso.domain.action import ROOM, Effect, Resize, Scale, SetAutoscalerBound
 from akeso.domain.finding import FROM_THE_API, Outcome
 from akeso.domain.finding import Signal as About
 from akeso.domain.forecast import Forecast, SeriesKey
@@ -76,6 +76,7 @@ def check(trial: Trial) -> Look:
     seen = trial.seen
     return (
         _failed(trial)
+        or _scaled(trial)
         or _unsettled(seen)
         or _no_data(trial)
         or _for_memory(trial)
@@ -119,6 +120,23 @@ def _failed(trial: Trial) -> Look | None:
     if before and not ours and seen.update_revision != before:
         said = f"revision {seen.update_revision} was rolled out meanwhile"
         return Look(Check.INCONCLUSIVE, said)
+    return None
+
+
+def _scaled(trial: Trial) -> Look | None:
+    """Whether what was scaled is as it was left; whoever set something else is not overruled."""
+    seen = trial.seen
+    for record in trial.attempt.actions:
+        action = read_action(record)
+        if record.restore or record.state is not ActionState.DONE:
+            continue
+        if isinstance(action, SetAutoscalerBound) and not action.in_effect(seen):
+            return Look(Check.INCONCLUSIVE, f"somebody else changed {record.name} meanwhile")
+        if isinstance(action, Scale) and not action.in_effect(seen):
+            return Look(Check.INCONCLUSIVE, f"somebody else set {seen.replicas} replicas meanwhile")
+        if isinstance(action, SetAutoscalerBound) and seen.replicas < action.to:
+            said = f"{seen.autoscaler} has not brought it to {action.to} replicas yet"
+            return Look(Check.WAITING, said)
     return None
 
 

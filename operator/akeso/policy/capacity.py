@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 
-from akeso.domain.action import Action, Plan, Resize, Scale
+from akeso.domain.action import Action, Plan, Resize, Scale, SetAutoscalerBound
 from akeso.domain.capacity import Amount, Bound, Capacity, Node, limited, requested
 from akeso.domain.verdict import Verdict, allow, deny
 from akeso.domain.words import bytes_of, quantity_of
@@ -18,8 +18,10 @@ from akeso.policy.wording import many
 
 GUARD = "capacity"
 
+More = Resize | Scale | SetAutoscalerBound
 
-def takes_more(plan: Plan | None, action: Action | None = None) -> tuple[Resize | Scale, ...]:
+
+def takes_more(plan: Plan | None, action: Action | None = None) -> tuple[More, ...]:
     """What of a plan, or of the one write about to happen, asks the cluster for more than before.
 
     A surge is not among it: it is taken back within minutes, and where it finds no room the pod
@@ -31,7 +33,7 @@ def takes_more(plan: Plan | None, action: Action | None = None) -> tuple[Resize 
     return tuple(
         a
         for a in wanted
-        if isinstance(a, Resize | Scale)
+        if isinstance(a, More)
         and a.to > a.from_
         and not a.restore
         and not (isinstance(a, Scale) and _surge(plan, a))
@@ -41,7 +43,7 @@ def takes_more(plan: Plan | None, action: Action | None = None) -> tuple[Resize 
 def nodes_of(plan: Plan | None, seen: Snapshot) -> frozenset[str] | None:
     """The nodes whose room decides about a plan; None: any of the cluster's may."""
     more = takes_more(plan)
-    if any(isinstance(a, Scale) for a in more):
+    if any(not isinstance(a, Resize) for a in more):
         return None
     pods = (seen.pod(a.pod.uid) for a in more if isinstance(a, Resize))
     return frozenset(p.node for p in pods if p is not None and p.node is not None)
@@ -70,7 +72,7 @@ def _surge(plan: Plan, more: Scale) -> bool:
     return more.surge_for is not None or any(a.to <= more.from_ for a in back)
 
 
-def _unread(room: Capacity, more: tuple[Resize | Scale, ...]) -> Iterator[str]:
+def _unread(room: Capacity, more: tuple[More, ...]) -> Iterator[str]:
     if room.bounds is None and any(isinstance(a, Resize) for a in more):
         yield "limitranges"
     if room.quotas is None:
@@ -90,9 +92,7 @@ def _unknown(case: Case, what: str) -> Verdict:
     )
 
 
-def _too_much(
-    seen: Snapshot, more: tuple[Resize | Scale, ...], room: Capacity
-) -> Iterator[Verdict]:
+def _too_much(seen: Snapshot, more: tuple[More, ...], room: Capacity) -> Iterator[Verdict]:
     """What says no, the user's own limits first."""
     resizes = [a for a in more if isinstance(a, Resize)]
     for resize in resizes:
@@ -102,9 +102,7 @@ def _too_much(
                 yield deny(GUARD, "LimitRange", said)
     yield from _beyond_quota(seen, more, room)
     yield from _beyond_nodes(seen, resizes, room)
-    for scale in more:
-        if isinstance(scale, Scale):
-            yield from _beyond_cluster(seen, scale, room)
+    yield from _beyond_cluster(seen, _more_pods(seen, more), room)
 
 
 def _beyond(seen: Snapshot, resize: Resize, bound: Bound) -> str | None:
@@ -134,9 +132,7 @@ def _beyond(seen: Snapshot, resize: Resize, bound: Bound) -> str | None:
     )
 
 
-def _beyond_quota(
-    seen: Snapshot, more: tuple[Resize | Scale, ...], room: Capacity
-) -> Iterator[Verdict]:
+def _beyond_quota(seen: Snapshot, more: tuple[More, ...], room: Capacity) -> Iterator[Verdict]:
     added = _added(seen, more)
     for quota in room.quotas or ():
         extra = added.get(quota.resource, 0.0)
@@ -151,12 +147,12 @@ def _beyond_quota(
             )
 
 
-def _added(seen: Snapshot, more: tuple[Resize | Scale, ...]) -> Mapping[str, float]:
+def _added(seen: Snapshot, more: tuple[More, ...]) -> Mapping[str, float]:
     """What is added, by the names quotas have for it.
 
     https://kubernetes.io/docs/concepts/policy/resource-quotas/
     """
-    pods = sum(a.to - a.from_ for a in more if isinstance(a, Scale))
+    pods = _more_pods(seen, more)
     each, most = requested(seen.asks), limited(seen.asks)
     resizes = [a for a in more if isinstance(a, Resize)]
     limit = float(sum(a.to - a.from_ for a in resizes))
@@ -212,8 +208,15 @@ def _by_node(seen: Snapshot, resizes: list[Resize]) -> dict[str, float]:
     return extra
 
 
-def _beyond_cluster(seen: Snapshot, scale: Scale, room: Capacity) -> Iterator[Verdict]:
-    wanted, each = scale.to - scale.from_, requested(seen.asks)
+def _more_pods(seen: Snapshot, more: tuple[More, ...]) -> int:
+    """How many pods are added; both bounds of an autoscaler ask for the same ones."""
+    scaled = (a.to - a.from_ for a in more if isinstance(a, Scale))
+    asked = (a.to - seen.replicas for a in more if isinstance(a, SetAutoscalerBound))
+    return sum(scaled) + max(0, max(asked, default=0))
+
+
+def _beyond_cluster(seen: Snapshot, wanted: int, room: Capacity) -> Iterator[Verdict]:
+    each = requested(seen.asks)
     found = sum(n.fits(each) for n in _candidates(seen.present, room.nodes or ()))
     if found >= wanted:
         return
@@ -232,16 +235,16 @@ def _candidates(pods: tuple[Pod, ...], nodes: tuple[Node, ...]) -> Iterator[Node
     return (n for n in nodes if n.closed is None and (not n.tainted or n.name in homes))
 
 
-def _room(seen: Snapshot, more: tuple[Resize | Scale, ...], room: Capacity) -> Iterator[str]:
+def _room(seen: Snapshot, more: tuple[More, ...], room: Capacity) -> Iterator[str]:
     for name, extra in _by_node(seen, [a for a in more if isinstance(a, Resize)]).items():
         node = room.node(name)
         left = node.left.memory if node else 0.0
         yield f"{bytes_of(extra)} on node {name}, which has {bytes_of(left)} not reserved"
-    for scale in more:
-        if isinstance(scale, Scale):
-            each = requested(seen.asks)
-            found = sum(n.fits(each) for n in _candidates(seen.present, room.nodes or ()))
-            yield f"{many(scale.to - scale.from_, 'pod')}, the nodes take {found}"
+    if pods := _more_pods(seen, more):
+        found = sum(
+            n.fits(requested(seen.asks)) for n in _candidates(seen.present, room.nodes or ())
+        )
+        yield f"{many(pods, 'pod')}, the nodes take {found}"
 
 
 def _asked(each: Amount) -> str:

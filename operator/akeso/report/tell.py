@@ -372,7 +372,9 @@ def _mark(record: ActionRecord) -> str:
             return "delete pod"
         case ActionType.SET_TEMPLATE:
             return f"back to {plain(record.to or '', _MARKED_REVISION)}"
-        case ActionType.RELEASE_OWNERSHIP:
+        case ActionType.SET_AUTOSCALER_BOUND:
+            return f"{record.bound} {record.from_} → {record.to}"
+        case ActionType.RELEASE_OWNERSHIP | ActionType.RELEASE_AUTOSCALER:
             return ""  # it moves nothing that a plot shows
         case _:
             return _words(record.type.value)

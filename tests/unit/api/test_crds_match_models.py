@@ -37,7 +37,7 @@ COMPARED = (
 )
 # Integers that count, or say which; every other one names its unit.
 COUNTS = (
-    *("successes", "Limit", "PerHour", "minUnhealthy", "minAvailable", "minReady"),
+    *("successes", "Limit", "PerHour", "minUnhealthy", "minAvailable", "minReady", "maxReplicas"),
     *("rung", "targets", "healing", "observedGeneration", "workloads", "containers"),
     *("good", "bad", "inconclusive", "errors"),
     *("Seconds.p10", "Seconds.p50", "Seconds.p90"),

@@ -60,3 +60,19 @@ def per_pod(w: SimWorkload, value: float, revision: str | None = None) -> Any:
         ]
 
     return answer
+
+
+def overloaded(seconds: float = 400.0, **fields: Any) -> tuple[World, SimWorkload]:
+    """Two pods of one core each that are asked for two cores for a while, then for half of one."""
+    world = World(calm_seconds=60.0)
+    world.policy(
+        {
+            "name": "cpu",
+            "builtin": "CPUSaturation",
+            "ladder": [{"healer": "ScaleOut", "maxReplicas": 4}],
+        }
+    )
+    w = world.cluster.add(
+        **{"replicas": 2, "demand": lambda now: 2.0 if now < NOW + seconds else 0.5, **fields}
+    )
+    return world, w

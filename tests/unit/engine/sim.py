@@ -33,7 +33,7 @@ from akeso.protocols import Healer as Routine
 from akeso.protocols import Message, Reading, Usage
 from akeso.settings import Settings
 from akeso.telemetry.metrics import Metrics
-from akeso_healers import RaiseMemory, RestartPods, Rollback
+from akeso_healers import built_in
 from akeso_predictors import Forecaster
 from unit.engine.sim_cluster import Crash, Journal, SimCluster
 from unit.engine.sim_records import SimRecords
@@ -248,7 +248,7 @@ class World:
         self.control = self.records.put(control)
 
     def _engine(self) -> Engine:
-        healers = (RaiseMemory(), RestartPods(), Rollback(self.settings.rollout_blame_seconds))
+        healers = built_in(self.settings.rollout_blame_seconds)
         judge = Judge((*healers, *self.more_healers), self.settings)
         alerts = self.alerts if self.settings.alertmanager_url else None
         predictor = Forecaster(SCRAPE)

@@ -128,6 +128,11 @@ class SimCluster(Controllers):
         w.replicas = replicas
         self.changed(w, spec=True)
 
+    def rescale(self, w: SimWorkload, floor: int) -> None:
+        """A person sets the floor of its autoscaler."""
+        assert w.autoscaler is not None
+        self._set_autoscaler(w, replace(w.autoscaler, min_replicas=floor))
+
     # -- akeso.protocols.Cluster --------------------------------------------------------------
 
     def snapshots(self) -> Iterable[Snapshot]:

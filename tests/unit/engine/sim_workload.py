@@ -137,7 +137,7 @@ def shown(w: SimWorkload, pod: SimPod) -> Pod:
         ref=pod.ref,
         resource_version=str(pod.version),
         revision=pod.revision,
-        phase="Running",
+        phase="Pending" if w.held and not ready and not pod.restarts else "Running",
         ready=ready,
         ready_since=pod.ready_since if ready else None,
         unready_since=None if ready else pod.unready_since,

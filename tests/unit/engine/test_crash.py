@@ -8,11 +8,13 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable
+from dataclasses import replace
 
 import pytest
 
-from akeso.domain.workload import Kind
-from unit.engine.scenes import bad_release, leak
+from akeso.domain.workload import Autoscaler, Kind
+from akeso.engine import record
+from unit.engine.scenes import bad_release, leak, overloaded
 from unit.engine.sim import World, stem
 from unit.engine.sim_workload import MIB, SimWorkload
 
@@ -27,6 +29,11 @@ SCENES: dict[str, Scene] = {
     "Deployment rollback": lambda: bad_release(Kind.DEPLOYMENT),
     "StatefulSet rollback": lambda: bad_release(Kind.STATEFUL_SET),
     "DaemonSet rollback": lambda: bad_release(Kind.DAEMON_SET),
+    "scale out": lambda: overloaded(),
+    "scale out of a StatefulSet": lambda: overloaded(kind=Kind.STATEFUL_SET),
+    "scale out at an HPA's ceiling": lambda: overloaded(
+        autoscaler=Autoscaler("web", "uid-hpa", "1", 1, 2, managers=("kubectl",)), asked_for=2
+    ),
 }
 WRITES = {
     "raise": 15,
@@ -36,6 +43,9 @@ WRITES = {
     "Deployment rollback": 13,
     "StatefulSet rollback": 15,
     "DaemonSet rollback": 13,
+    "scale out": 16,
+    "scale out of a StatefulSet": 16,
+    "scale out at an HPA's ceiling": 20,
 }
 
 
@@ -51,11 +61,21 @@ def crashes() -> list[object]:
 def end_of(world: World, w: SimWorkload) -> tuple[object, ...]:
     """What everybody sees in the end; generated pod names are the controller's."""
     pods = sorted((p.revision, p.ready, p.limit, p.wanted) for p in w.present)
-    return w.replicas, w.template, w.managers, pods, world.outcomes(), world.condition("NeedsHuman")
+    hpa = replace(w.autoscaler, resource_version="") if w.autoscaler else None
+    return (
+        w.replicas,
+        w.template,
+        w.managers,
+        hpa,
+        pods,
+        world.outcomes(),
+        world.condition("NeedsHuman"),
+    )
 
 
 async def finish(world: World) -> None:
     await world.until(world.completed(), within=2_000)
+    await world.until(lambda: not any(record.owed(h) for h in world.healings()), within=2_000)
     await world.run(60)
 
 

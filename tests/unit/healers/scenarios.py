@@ -6,9 +6,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from akeso.domain.finding import Finding, Signal
+from akeso.domain.finding import Evidence, Finding, Origin, Signal
 from akeso.domain.forecast import Forecast, Readiness, SeriesKey
-from akeso.domain.workload import Container, Pod, PodRef, Resizing, Snapshot
+from akeso.domain.workload import Autoscaler, Container, Pod, PodRef, Resizing, Snapshot
 from akeso.protocols import HealerContext
 from unit.world import NOW, daemon_set, deployment, finding, pod, revision, stateful_set
 
@@ -108,6 +108,24 @@ _slow = {"alarm": False, "probability": 0.2}
 _raised = sized(memory_limit=700.0 * MIB, memory_wanted=700.0 * MIB)
 _killed = sized(last_exit_reason="OOMKilled", last_exit_at=NOW - 86_400)
 _put_off = replace(sized(), resizing=Resizing.DEFERRED, resize_message="no room")
+
+
+def load(name: str, seen: Snapshot, reason: str = "", **fields: Any) -> Scenario:
+    """CPU at 60 of a threshold of 100, which it reaches in five minutes; a horizon of ten."""
+    found = finding(seen, *seen.pods, about=Signal.CPU_SATURATION, evidence=COMING)
+    made = Scenario(name, "ScaleOut", found, seen, reason=reason, context=UP_TO_TEN)
+    return replace(made, **fields)
+
+
+COMING = Evidence("load is coming", NOW - 10, NOW - 10, 60.0, 100.0, 0.95, (250.0, 300.0, 360.0))
+UP_TO_TEN = HealerContext(1, ("v1",), MANAGER, max_replicas=10, horizon=600.0)
+
+
+def scaled(floor: int, ceiling: int, **fields: Any) -> Autoscaler:
+    made = Autoscaler("web", "uid-hpa", "1", floor, ceiling, managers=("kubectl",))
+    return replace(made, **fields)
+
+
 _three, _one = deployment(3), deployment(1)
 _sick = deployment(3, pods=(pod("web-0", ready=False), pod("web-1"), pod("web-2")))
 _leaving = deployment(2, pods=(pod("web-0", deleting=True, ready=False), pod("web-1")))
@@ -133,6 +151,21 @@ FITTING: tuple[Scenario, ...] = (
             1, (), MANAGER, forecasts=dict([alarm(sized(), alarm=False)]), ceiling=GIB
         ),
     ),
+    load("a Deployment", deployment(3)),
+    load("its only pod", deployment(1)),
+    load("a StatefulSet", stateful_set(2)),
+    load(
+        "a query beyond its threshold",
+        deployment(2),
+        finding=finding(
+            deployment(2),
+            about=Signal.QUERY,
+            origin=Origin.THRESHOLD,
+            evidence=replace(COMING, value=130.0, ttf=None),
+        ),
+    ),
+    load("below its HPA's ceiling", deployment(3, autoscaler=scaled(3, 8))),
+    load("at its HPA's ceiling", deployment(3, autoscaler=scaled(3, 3))),
     restart("one of three", _three, _three.pods[:1]),
     restart("all of three", _three, _three.pods),
     restart("one that is not ready", _sick, _sick.pods[:1]),
@@ -187,6 +220,55 @@ LOOK_ALIKES: tuple[Scenario, ...] = (
     raising("a Windows pod", filling(replace(sized(), windows=True)), "WindowsPod"),
     raising("a resize put off", filling(_put_off), "ResizePending"),
     with_context(raising("at its ceiling", filling(_raised), "CeilingReached"), ceiling=GIB * 0.8),
+    load(
+        "memory that fills up",
+        deployment(3),
+        "NotALoadProblem",
+        finding=finding(deployment(3), about=Signal.MEMORY_EXHAUSTION, evidence=COMING),
+    ),
+    load(
+        "a value that falls",
+        deployment(3),
+        "BelowIsTheProblem",
+        finding=finding(deployment(3), about=Signal.QUERY, evidence=replace(COMING, value=150.0)),
+    ),
+    load(
+        "a value that is too low",
+        deployment(3),
+        "BelowIsTheProblem",
+        finding=finding(
+            deployment(3), about=Signal.QUERY, origin=Origin.THRESHOLD, evidence=COMING
+        ),
+    ),
+    load("a pod per node", daemon_set(3), "OnePerNode"),
+    load("no maxReplicas", deployment(3), "NoMaxReplicas", context=V1_WORKED),
+    load("scaled to zero", deployment(0), "ScaledToZero"),
+    load(
+        "an autoscaler that can't be read",
+        deployment(3, autoscaler=Autoscaler("(not readable)", readable=False)),
+        "AutoscalerUnknown",
+    ),
+    load("as many as it may", deployment(10), "AtMaxReplicas"),
+    load(
+        "at its HPA's ceiling and the rung's",
+        deployment(10, autoscaler=scaled(3, 10)),
+        "AtMaxReplicas",
+    ),
+    load("pods that start", deployment(3, pods=(pod("web-0"), pod("web-1"))), "StillStarting"),
+    load(
+        "a pod without a node",
+        deployment(
+            2,
+            pods=(
+                pod("web-0"),
+                pod("web-1", ready=False, phase="Pending", unscheduled="0/3 nodes"),
+            ),
+        ),
+        "StillStarting",
+    ),
+    load(
+        "an HPA that has yet to raise it", deployment(2, autoscaler=scaled(4, 8)), "StillStarting"
+    ),
     restart("no pods named", _three, [], "NoPods"),
     restart("pods gone", _three, [pod("web-9")], "GoneAlready"),
     restart("a successor of the same name", _three, [_predecessor], "GoneAlready"),

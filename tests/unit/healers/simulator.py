@@ -146,6 +146,10 @@ class Simulator:
             if name not in names:
                 self._start(name)
                 return
+        extra = [p for p in self.seen.pods if p.ref.name not in _names(seen)]
+        if extra:
+            self._remove(max(extra, key=lambda p: p.ref.name))
+            return
         if self._get_ready():
             return
         if any(not p.ready for p in self.seen.pods):
@@ -196,6 +200,10 @@ class Simulator:
         self.seen = replace(
             self.seen, managers=managers, generation=self.seen.generation + 1, **fields
         )
+
+
+def _names(seen: Snapshot) -> set[str]:
+    return {f"{seen.ref.name}-{ordinal}" for ordinal in range(seen.replicas)}
 
 
 def _revision_of(seen: Snapshot, template: Mapping[str, Any] | None) -> str:

@@ -7,7 +7,7 @@ from dataclasses import replace
 import pytest
 
 from akeso.domain.action import Plan
-from akeso.domain.workload import Kind
+from akeso.domain.workload import Kind, Snapshot
 from akeso.protocols import Healer
 from akeso_healers import BUILT_IN
 from unit.healers.scenarios import FITTING, LOOK_ALIKES, MANAGER, Scenario
@@ -36,7 +36,13 @@ def end_of(world: Simulator) -> tuple[object, ...]:
     named = frozenset(p.ref for p in seen.pods if p.ref.uid.count("-") == 2)
     revisions = sorted(p.revision for p in seen.pods)
     limits = sorted(c.memory_limit or 0.0 for p in seen.pods for c in p.containers)
-    return seen.replicas, seen.template, seen.managers, seen.ready, revisions, named, limits
+    own = seen.replicas, seen.template, seen.managers, seen.ready, revisions, named
+    return *own, limits, _hpa(seen)
+
+
+def _hpa(seen: Snapshot) -> tuple[int, int, tuple[str, ...]] | None:
+    found = seen.autoscaler
+    return (found.min_replicas, found.max_replicas, found.managers) if found else None
 
 
 @every_healer
@@ -104,8 +110,10 @@ def test_the_plan_comes_to_its_end_and_the_workload_is_well(scenario: Scenario) 
     carry_out(plan_of(scenario).actions, world)
     world.settle()
     assert not world.seen.failing and not world.seen.rolling
-    assert world.seen.replicas == scenario.seen.replicas
+    scaled = scenario.healer == "ScaleOut"
+    assert (world.seen.replicas > scenario.seen.replicas) == scaled
     assert MANAGER not in world.seen.managers
+    assert MANAGER not in (_hpa(world.seen) or (1, 1, ()))[2]
     if scenario.healer == "RestartPods":
         assert not any(world.seen.pod(ref.uid) for ref in scenario.finding.pods)
 
@@ -168,6 +176,7 @@ def test_undone_after_any_write_nothing_of_ours_is_left_or_no_undo_is_promised(
         assert end_of(world) == end_of(world_of(scenario)) or scenario.healer == "RestartPods"
         assert world.seen.replicas == scenario.seen.replicas
         assert world.seen.managers == scenario.seen.managers
+        assert _hpa(world.seen) == _hpa(scenario.seen)
         assert world.seen.ready == scenario.seen.ready
         assert world.fewest >= scenario.context.min_available
 

@@ -9,9 +9,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from akeso.domain.action import Action, Resize, Scale
+from akeso.domain.action import Action, Resize, Scale, SetAutoscalerBound
 from akeso.domain.capacity import Amount, Bound, Capacity, Node, Quota, limited, requested
-from akeso.domain.workload import Ask, Container, Snapshot
+from akeso.domain.workload import Ask, AutoscalerBound, Container, Snapshot
 from akeso.policy.capacity import capacity, nodes_of, takes_more
 from akeso.policy.case import Case
 from unit.policy.cases import EVICTION, ROLLBACK, SURGE, case, denied, plan, steady
@@ -218,3 +218,24 @@ def test_what_a_pod_reserves_is_what_runs_together_or_the_largest_before_it() ->
     asks = (Ask("a", 1.0, 10.0, 2.0, 20.0), Ask("b", 0.5, 5.0), Ask("setup", 2.0, 12.0, init=True))
     assert requested(asks) == Amount(2.0, 15.0)
     assert limited(asks) == Amount(2.0, 20.0)
+
+
+FLOOR = SetAutoscalerBound("web", "uid-hpa", AutoscalerBound.FLOOR, 2, 5)
+CEILING = SetAutoscalerBound("web", "uid-hpa", AutoscalerBound.CEILING, 4, 5)
+
+
+@pytest.mark.parametrize("actions", [(FLOOR,), (CEILING, FLOOR)])
+@pytest.mark.parametrize(("free", "allowed"), [(128, True), (127, False)])
+def test_bounds_of_an_autoscaler_ask_for_the_pods_that_they_bring_about_once(
+    actions: tuple[Action, ...], free: float, allowed: bool
+) -> None:
+    """From the three that are there to five, whatever the bounds were."""
+    assert nodes_of(plan(*actions), seen()) is None
+    assert capacity(asked(*actions, room=room(node(free=free)))).allowed is allowed
+
+
+def test_bounds_that_are_lowered_or_met_already_ask_for_nothing() -> None:
+    lower = SetAutoscalerBound("web", "uid-hpa", AutoscalerBound.FLOOR, 5, 2, restore=True)
+    assert takes_more(plan(lower)) == ()
+    met = SetAutoscalerBound("web", "uid-hpa", AutoscalerBound.FLOOR, 2, 3)
+    assert capacity(asked(met, room=room(node(free=0, cpu=0)))).allowed

@@ -103,6 +103,7 @@ def test_the_rights_hold_no_wildcard_and_no_write_that_no_healer_makes():
         ("create", "events"),
         ("create", "leases"),
         ("patch", "leases"),
+        ("patch", "horizontalpodautoscalers"),
     }
 
 

@@ -1,0 +1,175 @@
+"""Pods are added before the load and go after it, on a real API server with its own controllers.
+
+The exporter plays the service: what it tells of a queue falls as pods become ready.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from typing import Any
+
+from cluster.effects import in_words
+from cluster.harness import World, conditions
+from cluster.workloads import Json, policy, workload
+
+# Work that waits, in all; a pod takes its share of it. The threshold is 100 per pod.
+Work = Callable[[], float]
+
+
+def queue(here: World, **more: Any) -> Json:
+    return {
+        "name": "queue",
+        "query": f'queue_per_pod{{namespace="{here.name}"}}',
+        "workloadLabel": "deployment",
+        "threshold": {"value": "100"},
+        "ladder": [{"healer": "ScaleOut", "maxReplicas": 5, "timeoutSeconds": 60}],
+        **more,
+    }
+
+
+@asynccontextmanager
+async def service(here: World, work: Work) -> AsyncIterator[None]:
+    """Tells the queue per ready pod, all the time."""
+
+    async def go_on() -> None:
+        while True:
+            ready = (await here.get("Deployment", "web"))["status"].get("readyReplicas", 0)
+            labels = {"namespace": here.name, "deployment": "web"}
+            here.stage.exporter.put("queue_per_pod", work() / max(1, ready), **labels)
+            await asyncio.sleep(0.3)
+
+    task = asyncio.create_task(go_on())
+    try:
+        yield
+    finally:
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
+
+
+async def replicas(here: World) -> int:
+    return int((await here.get("Deployment", "web"))["spec"]["replicas"])
+
+
+def managers(raw: Json) -> set[str]:
+    return {entry["manager"] for entry in raw["metadata"]["managedFields"]}
+
+
+async def ready(here: World, **more: Any) -> None:
+    await here.apply(workload(replicas=2))
+    await here.rolled_out("Deployment")
+    await here.apply(policy(queue(here, **more)))
+
+
+def start(here: World) -> None:
+    here.operator.start(calm_seconds="4")
+
+
+async def test_pods_are_added_before_the_load_and_taken_away_after_it(here: World) -> None:
+    await ready(here, forecast={"horizonSeconds": 120})
+    began = time.time()
+    over = False
+
+    def work() -> float:  # 100 per pod of two after 100 s
+        return 20.0 if over else 40.0 + 1.6 * (time.time() - began)
+
+    async def scaled() -> bool:
+        return await replicas(here) > 2
+
+    async with service(here, work):
+        start(here)
+        await here.until(scaled, within=120)
+        assert work() < 200, "two pods would not have borne it any more"
+        most = await replicas(here)
+        assert 3 <= most <= 4
+        [healing] = await here.healed(within=180)
+        assert healing["status"]["verdict"] == "Verified"
+        assert healing["spec"]["origin"] == "Forecast"
+        assert "akeso" not in managers(await here.get("Deployment", "web"))
+        assert await replicas(here) == most
+        over = True
+
+        async def back() -> bool:
+            return await replicas(here) == 2
+
+        await here.until(back, within=60)
+        await here.quiet()
+    assert in_words(here.effects()) == sorted(
+        [
+            f"scale to {most}",
+            "change /metadata/managedFields",
+            "scale to 2",
+            "change /metadata/managedFields",
+        ]
+    )
+    assert "akeso" not in managers(await here.get("Deployment", "web"))
+
+
+def autoscaler(**spec: Any) -> Json:
+    """Without metrics of its pods it only keeps its bounds."""
+    target = {"apiVersion": "apps/v1", "kind": "Deployment", "name": "web"}
+    return {
+        "apiVersion": "autoscaling/v2",
+        "kind": "HorizontalPodAutoscaler",
+        "metadata": {"name": "web"},
+        "spec": {"scaleTargetRef": target, **spec},
+    }
+
+
+async def test_the_bounds_of_an_autoscaler_are_raised_and_brought_back(here: World) -> None:
+    await here.apply(autoscaler(minReplicas=2, maxReplicas=2))
+    await ready(here)
+    path = f"/apis/autoscaling/v2/namespaces/{here.name}/horizontalpodautoscalers/web"
+    total = 260.0
+
+    async def bounds() -> tuple[int, int]:
+        spec = (await here.api.get(path))["spec"]
+        return spec["minReplicas"], spec["maxReplicas"]
+
+    async with service(here, lambda: total):
+        start(here)
+        [healing] = await here.healed()
+        assert healing["status"]["verdict"] == "Verified"
+        assert await bounds() == (4, 4) and await replicas(here) == 4
+        assert "akeso" not in managers(await here.api.get(path))
+        total = 20.0
+
+        async def back() -> bool:
+            return await bounds() == (2, 2)
+
+        # The controller of autoscalers looks every 15 s; it needs metrics to take pods away, and
+        # has none, so a person does it.
+        async def lowered() -> bool:
+            return (await bounds())[0] == 2
+
+        await here.until(lowered, within=60)
+        await here.patch("Deployment", "web", {"spec": {"replicas": 2}})
+        await here.until(back, within=60)
+        await here.quiet()
+    assert not any("scale to" in said for said in in_words(here.effects()))
+    assert "akeso" not in managers(await here.api.get(path))
+
+
+async def test_an_autoscaler_that_keda_keeps_is_left_alone(here: World) -> None:
+    owner = {
+        "apiVersion": "keda.sh/v1alpha1",
+        "kind": "ScaledObject",
+        "name": "web",
+        "uid": "0a0a0a0a-0000-4000-8000-000000000000",
+        "controller": True,
+    }
+    kept = autoscaler(minReplicas=2, maxReplicas=5)
+    kept["metadata"]["ownerReferences"] = [owner]
+    await ready(here)
+    await here.apply(kept)
+    async with service(here, lambda: 260.0):
+        start(here)
+        healing = await here.blocked("AutoscalerOwnedByController")
+        assert "set minReplicaCount and maxReplicaCount of ScaledObject web" in str(
+            healing["status"]["message"]
+        )
+        assert conditions(healing)["NeedsHuman"]["status"] == "True"
+        await here.untouched(3)
+    assert here.effects() == []

@@ -53,6 +53,12 @@ async def replicas(here: World) -> int:
     return int((await here.get("Deployment", "web"))["spec"]["replicas"])
 
 
+async def undone(here: World) -> bool:
+    """All that was owed is brought back."""
+    [healing] = await here.healings()
+    return conditions(healing).get("Undone", {}).get("reason") == "NeedPassed"
+
+
 def managers(raw: Json) -> set[str]:
     return {entry["manager"] for entry in raw["metadata"]["managedFields"]}
 
@@ -90,12 +96,8 @@ async def test_pods_are_added_before_the_load_and_taken_away_after_it(here: Worl
         assert "akeso" not in managers(await here.get("Deployment", "web"))
         assert await replicas(here) == most
         over = True
-
-        async def back() -> bool:
-            return await replicas(here) == 2
-
-        await here.until(back, within=60)
-        await here.quiet()
+        await here.until(lambda: undone(here), within=60)
+        assert await replicas(here) == 2
     assert in_words(here.effects()) == sorted(
         [
             f"scale to {most}",
@@ -136,9 +138,6 @@ async def test_the_bounds_of_an_autoscaler_are_raised_and_brought_back(here: Wor
         assert "akeso" not in managers(await here.api.get(path))
         total = 20.0
 
-        async def back() -> bool:
-            return await bounds() == (2, 2)
-
         # The controller of autoscalers looks every 15 s; it needs metrics to take pods away, and
         # has none, so a person does it.
         async def lowered() -> bool:
@@ -146,8 +145,8 @@ async def test_the_bounds_of_an_autoscaler_are_raised_and_brought_back(here: Wor
 
         await here.until(lowered, within=60)
         await here.patch("Deployment", "web", {"spec": {"replicas": 2}})
-        await here.until(back, within=60)
-        await here.quiet()
+        await here.until(lambda: undone(here), within=60)
+        assert await bounds() == (2, 2)
     assert not any("scale to" in said for said in in_words(here.effects()))
     assert "akeso" not in managers(await here.api.get(path))
 

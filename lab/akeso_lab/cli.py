@@ -15,7 +15,7 @@ from akeso_lab.build import build
 from akeso_lab.errors import LabError
 from akeso_lab.foreign import adopt
 from akeso_lab.lab import Lab
-from akeso_lab.parts import Tier, part_named, parts_of
+from akeso_lab.parts import TOOLS, Tier, part_named, parts_of
 
 _EXAMPLES = """
 examples:
@@ -177,7 +177,7 @@ def _list(options: argparse.Namespace) -> int:
 
 
 def _build(options: argparse.Namespace) -> int:
-    chosen = [part_named(name) for name in options.part] or parts_of(options.tier)
+    chosen = [part_named(name) for name in options.part] or parts_of(options.tier) + TOOLS
     for name, path in build(chosen, _report).items():
         print(f"{name} {path}")
     return 0

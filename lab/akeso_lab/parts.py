@@ -8,6 +8,7 @@ from enum import StrEnum
 from akeso_lab.errors import LabError
 
 KUBERNETES_VERSION = "v1.36.4"
+HELM_VERSION = "v4.2.4"  # its modules are Kubernetes 1.36's, which the build has compiled already
 
 
 class Tier(StrEnum):
@@ -70,14 +71,25 @@ _NODE = (
 )
 
 
+# What no lab runs: built when a test asks for it (`Lab.helm`), or by `build` beforehand.
+HELM = Part(
+    "helm",
+    "helm",
+    "helm.sh/helm/v4/cmd/helm",
+    f"-s -w -X helm.sh/helm/v4/internal/version.version={HELM_VERSION}",
+)
+TOOLS = (HELM,)
+
+
 def parts_of(tier: Tier) -> tuple[Part, ...]:
     """In build order: what the smaller tier needs comes first, so that it can start early."""
     return _CONTROL_PLANE if tier is Tier.CONTROL_PLANE else _CONTROL_PLANE + _NODE
 
 
 def part_named(name: str) -> Part:
-    for part in parts_of(Tier.NODE):
+    known = parts_of(Tier.NODE) + TOOLS
+    for part in known:
         if part.name == name:
             return part
-    names = ", ".join(part.name for part in parts_of(Tier.NODE))
+    names = ", ".join(part.name for part in known)
     raise LabError(name, "the lab has no such part", f"use one of {names}")

@@ -9,7 +9,7 @@ import pytest
 from akeso_lab import build as build_module
 from akeso_lab.build import binary_path, build, link_into, missing
 from akeso_lab.errors import LabError
-from akeso_lab.parts import SERVICE, Part, Tier, parts_of
+from akeso_lab.parts import HELM, HELM_VERSION, SERVICE, TOOLS, Part, Tier, parts_of
 from akeso_lab.places import GO_MODULES
 from akeso_lab.toolchain import Toolchain
 
@@ -104,11 +104,16 @@ def test_the_control_plane_is_built_before_the_node() -> None:
     assert second[: len(first)] == first
 
 
-@pytest.mark.parametrize("part", parts_of(Tier.NODE), ids=lambda part: part.name)
+@pytest.mark.parametrize("part", parts_of(Tier.NODE) + TOOLS, ids=lambda part: part.name)
 def test_every_part_has_a_module_that_names_it(part: Part) -> None:
     module = (GO_MODULES / part.module / "go.mod").read_text()
 
     assert part.package in module
+
+
+def test_helm_says_the_version_that_its_module_pins() -> None:
+    assert f"helm.sh/helm/v4 {HELM_VERSION} " in (GO_MODULES / "helm" / "go.mod").read_text()
+    assert HELM_VERSION in HELM.ldflags and HELM not in parts_of(Tier.NODE)
 
 
 def test_the_staging_modules_have_the_version_of_kubernetes() -> None:

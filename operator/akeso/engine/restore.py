@@ -9,9 +9,9 @@ from __future__ import annotations
 from dataclasses import replace
 from datetime import datetime
 
-from akeso.api.healing import ActionState, Attempt, Healing
+from akeso.api.healing import ActionState, ActionType, Attempt, Healing
 from akeso.api.scalars import from_unix
-from akeso.domain.action import Action
+from akeso.domain.action import Action, ReleaseAutoscaler, ReleaseOwnership
 from akeso.domain.workload import Snapshot
 from akeso.engine import record
 from akeso.engine.act import TargetGone, describe, live, look_at, still_ours
@@ -196,9 +196,10 @@ class Restorer:
             why = f"{asked.requested_by} asked for it" if asked else "it is needed no more"
         said = f"{describe(action)}: {why}"
         if not record.owed(after):
+            self._forget(healing)
+        if _settles(after, action):
             reason = "Requested" if asked else "NeedPassed" if wrote else "Overtaken"
             after = record.with_condition(after, "Undone", True, reason, said, self._now())
-            self._forget(healing)
         after = await self._records.save(after)
         if wrote:
             told = Told("Restored", healing.status.attempts[attempt].healer, said)
@@ -240,3 +241,12 @@ class Restorer:
     def _forget(self, healing: Healing) -> None:
         self._calm.pop(healing.metadata.uid, None)
         self._looked.pop(healing.metadata.uid, None)
+
+
+def _settles(after: Healing, ended: Action) -> bool:
+    """Whether this was the last that a user would see; giving up ownership is no news after it."""
+    left = (after.status.attempts[i].actions[j].type for i, j in record.owed(after))
+    stands = any(c.type == "Undone" and c.status == "True" for c in after.status.conditions)
+    if isinstance(ended, ReleaseOwnership | ReleaseAutoscaler) and stands:
+        return False
+    return all(t in (ActionType.RELEASE_OWNERSHIP, ActionType.RELEASE_AUTOSCALER) for t in left)

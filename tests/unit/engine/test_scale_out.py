@@ -79,6 +79,7 @@ async def test_pods_are_there_before_the_load_and_go_after_it() -> None:
     assert all(record.owed(h) == () for h in world.healings())
     assert w.managers == ("kubectl",)
     assert scales(world)[-1].endswith("->3")
+    assert world.condition("Undone") == "NeedPassed"
 
 
 async def test_without_it_the_same_surge_is_more_than_the_pods_bear() -> None:
@@ -96,6 +97,17 @@ async def test_what_is_calm_only_because_of_the_added_pods_keeps_them() -> None:
     before = len(world.journal.of_users())
     await world.run(200)
     assert len(world.journal.of_users()) == before
+
+
+async def test_where_nobody_owned_the_replicas_the_release_is_done_already_and_no_news() -> None:
+    world, w = scene()
+    await world.until(world.completed())
+    # The API server names no owner of a field that nobody owned before.
+    world.cluster.before_live = lambda: setattr(w, "managers", ("kubectl",))
+    await world.run(NOW + OVER - world.cluster.now + 3 * CALM)
+    assert w.replicas == 3 and world.journal.of_users()[-1].endswith("->3")
+    assert world.condition("Undone") == "NeedPassed", world.told()
+    assert all(record.owed(h) == () for h in world.healings())
 
 
 @pytest.mark.parametrize("to", [2, 3])

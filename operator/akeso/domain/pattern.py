@@ -14,6 +14,7 @@ from functools import lru_cache
 
 LONGEST = 10_000  # characters of a pattern
 MOST_WAYS = 1_000_000  # to match; trying them all takes well below 0.1 s
+_STEP = 16  # characters: names of pods differ little in length and share what is known of a pattern
 
 _TOKEN = re.compile(
     r"""
@@ -31,23 +32,31 @@ _CASE_BLIND = "(?i)"
 _SET_OPERATIONS = re.compile(r"--|&&|\|\||~~")
 
 
-@lru_cache(maxsize=4096)
 def matches(pattern: str, text: str) -> bool | None:
     """Whether all of `text` matches. None: the pattern is none that can be judged here."""
+    if pattern.startswith(_CASE_BLIND) and not text.isascii():
+        return None  # the two fold some other letters differently
+    compiled = _compiled(pattern, (len(text) // _STEP + 1) * _STEP)
+    return None if compiled is None else compiled.fullmatch(text) is not None
+
+
+@lru_cache(maxsize=4096)
+def _compiled(pattern: str, length: int) -> re.Pattern[str] | None:
+    """The pattern for texts shorter than `length`. None: not to be tried."""
     flags = re.ASCII
     if pattern.startswith(_CASE_BLIND):
-        if not (pattern.isascii() and text.isascii()):
-            return None  # the two fold some other letters differently
+        if not pattern.isascii():
+            return None
         pattern, flags = pattern.removeprefix(_CASE_BLIND), flags | re.IGNORECASE
     if len(pattern) > LONGEST:
         return None
     pattern = _unanchored(pattern)
-    ways = _ways(pattern, len(text) + 1)
+    ways = _ways(pattern, length)
     if ways is None or ways > MOST_WAYS:
         return None
     try:
-        return re.fullmatch(pattern, text, flags) is not None
-    except re.error:
+        return re.compile(pattern, flags)
+    except (re.error, OverflowError, RecursionError):
         return None
 
 

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 from akeso.domain.action import DeletePod, EvictPod, Resize, SetTemplate
-from akeso.domain.alert import Silence
+from akeso.domain.alert import Matcher, Silence
 from akeso.domain.verdict import Verdict, allow, deny
 from akeso.policy.case import Case
 from akeso.policy.moment import LOOK_AGAIN_SECONDS
@@ -64,11 +64,26 @@ def _longest(case: Case) -> tuple[Silence, Labels] | None:
     if not case.silences.active:
         return None
     known = tuple(identities(case))
+    values = _values(case.silences.active, known)
     for found in sorted(case.silences.active, key=lambda s: (-s.ends_at, s.id)):
+        if not all(_may_hold(matcher, values[matcher.label]) for matcher in found.matchers):
+            continue
         for labels in known:
             if found.covers(labels):
                 return found, labels
     return None
+
+
+def _values(active: Iterable[Silence], known: Sequence[Labels]) -> Mapping[str, frozenset[str]]:
+    """All values of each label that is asked for. Most silences are about somebody else: this
+    tells at once, however many pods the target has.
+    """
+    asked = {matcher.label for silence in active for matcher in silence.matchers}
+    return {name: frozenset(labels.get(name, "") for labels in known) for name in asked}
+
+
+def _may_hold(matcher: Matcher, values: Iterable[str]) -> bool:
+    return any(matcher.holds({matcher.label: value}) is not False for value in values)
 
 
 def identities(case: Case) -> Iterator[Labels]:

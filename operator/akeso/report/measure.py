@@ -74,6 +74,10 @@ class Measured:
     notes: tuple[str, ...] = ()
 
 
+# How the evidence of a signal by alert begins (`akeso.engine.alerts`).
+BY_ALERT = ("alert ", "alerts ")
+
+
 @dataclass(frozen=True, slots=True)
 class Subject:
     """What is looked at: a Healing, and its signal where the policy still has it. `compared` are
@@ -89,6 +93,8 @@ class Subject:
         """What the signal watches; where the policy is gone, what the Healing looks like."""
         if self.signal is not None:
             return self.signal.about
+        if self.healing.spec.evidence.message.startswith(BY_ALERT):
+            return About.ALERT
         guesses = {
             Origin.FORECAST: About.MEMORY_EXHAUSTION,
             Origin.EVENT: About.ROLLOUT_FAILING,
@@ -213,6 +219,11 @@ def _unknown(subject: Subject) -> _Plot:
 
 def _gone(subject: Subject) -> str:
     spec = subject.healing.spec
+    if subject.about is About.ALERT:
+        return (
+            f"There are no measured series: signal {spec.signal} is an alert of Alertmanager, whose"
+            " own page shows its expression."
+        )
     return (
         f"The measured series are not shown: HealingPolicy {spec.policy_ref.name} has no signal"
         f" {spec.signal} with a query any more, so it is not known what to ask for."

@@ -133,6 +133,20 @@ def test_of_volumes_the_one_is_shown_that_the_evidence_names(message: str, metri
     assert [s.role for s in panel.series] == [Role.CONCERNED]
 
 
+@pytest.mark.parametrize("known", [True, False])
+def test_an_alert_has_no_series_and_its_report_says_where_to_look(known: bool):
+    by_alert = {"name": "memory", "alert": {"matchLabels": {"alertname": "Slow"}}}
+    healing = leak(
+        {"message": "alert Slow fires since 12:00", "timeToThresholdSeconds": None},
+    )
+    spec = healing.spec.model_copy(update={"origin": "Event"})
+    healing = healing.model_copy(update={"spec": spec})
+    source = Prometheus(leaking())
+    found = measured(healing, source, (policy(signals=[by_alert]),) if known else ())
+    assert source.asked == [] and found.panels[0].series == ()
+    assert "signal memory is an alert of Alertmanager" in found.notes[0]
+
+
 def test_a_rollout_shows_errors_and_ready_pods_where_somebody_counts_them():
     ready = [row("", -600, 600, lambda _: 3, container="", deployment="web")]
     found = measured(healed(), Prometheus(ready), ROLLOUT)

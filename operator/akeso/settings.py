@@ -177,6 +177,25 @@ class Settings(BaseSettings):
         le=65535,
         description="Port of /healthz, /readyz and /metrics; 0: any free one.",
     )
+    record_path: str | None = Field(
+        default=None,
+        description="File that is written with all that is decided on, for `akeso simulate`; "
+        "compressed where its name ends in .gz. Unset: none, since it holds your workloads' "
+        "names, labels and metrics.",
+    )
+    record_max_mib: float = Field(
+        default=64.0,
+        gt=0,
+        le=65_536,
+        description="Size in MiB at which FILE becomes FILE.1 and a new part begins; 100 "
+        "workloads take some hours to fill it, compressed some days.",
+    )
+    record_parts: int = Field(
+        default=4,
+        ge=1,
+        le=1_000,
+        description="How many parts are kept, the one being written included.",
+    )
     log_level: str = Field(
         default="INFO", pattern="^(DEBUG|INFO|WARNING|ERROR)$", description="Log level."
     )

@@ -11,6 +11,7 @@ EXAMPLES = """\
 examples:
   akeso operator --prometheus-url http://prometheus.monitoring:9090
   akeso operator --watch-namespace shop --kubeconfig ~/.kube/config
+  akeso operator --record-path /var/lib/akeso/incident.jsonl.gz     for `akeso simulate`
   AKESO_SCRAPE_INTERVAL_SECONDS=30 akeso operator
 
 It logs one JSON object per line on standard error and ends with 0 when told to stop (SIGTERM),

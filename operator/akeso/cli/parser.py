@@ -52,6 +52,9 @@ COMMANDS = (
     Command("undo", "ask the operator to take a healing back", "undo"),
     Command("pause", "stop healing everywhere, or that of one policy", "pause"),
     Command("resume", "end a pause", "resume"),
+    Command(
+        "simulate", "replay a recorded incident, as it was or as it might have been", "simulate"
+    ),
     Command("demo", "watch Akeso heal real failures in a lab cluster", "demo.command"),
     Command("doctor", "whether all that Akeso needs is there, and what to do", "doctor.command"),
     Command("config", "the settings that hold, and where each comes from", "config"),
@@ -142,7 +145,7 @@ class _Version(argparse.Action):
         super().__init__(option_strings, dest, nargs=0, default=argparse.SUPPRESS, help=help)
 
     def __call__(self, parser: argparse.ArgumentParser, *_: Any) -> None:
-        from akeso.cli.version import version
+        from akeso.version import version
 
         print(f"akeso {version()}")
         parser.exit()

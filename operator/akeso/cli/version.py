@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import argparse
 import platform
-from importlib import metadata
 
 from akeso.cli.parser import Options
+from akeso.version import version
 
 EXAMPLES = """\
 examples:
@@ -26,10 +26,3 @@ def run(options: Options) -> int:
 
     data = {"version": version(), "python": platform.python_version()}
     return show(options, data, lambda console: console.print(f"akeso {version()}"))
-
-
-def version() -> str:
-    try:
-        return metadata.version("akeso")
-    except metadata.PackageNotFoundError:
-        return "0.1.0.dev0 (source tree)"

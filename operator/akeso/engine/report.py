@@ -5,12 +5,12 @@ from __future__ import annotations
 import logging
 from collections import Counter
 from collections.abc import Awaitable, Callable, Sequence
+from typing import Protocol
 
 from akeso.api.healing import Healing
 from akeso.api.scalars import from_unix
 from akeso.engine import record
 from akeso.engine.health import control_status, policy_status
-from akeso.engine.herald import Herald
 from akeso.engine.intent import finished
 from akeso.engine.observe import Observation
 from akeso.engine.records import Records
@@ -21,6 +21,17 @@ from akeso.settings import Settings
 log = logging.getLogger(__name__)
 
 DAY = 86_400.0
+
+
+class Messages(Protocol):
+    """What people's own systems are told, as far as the loop has to do with it."""
+
+    async def record(self) -> None:
+        """Looks what is to be told, and writes down what was. Raises nothing."""
+
+    def problems(self) -> Sequence[str]:
+        """What a person should know; the same words for as long as it lasts."""
+        ...
 
 
 class Reporter:
@@ -34,7 +45,7 @@ class Reporter:
         missing: Callable[[], Sequence[str]],
         clock: Clock,
         settings: Settings,
-        herald: Herald | None = None,
+        herald: Messages | None = None,
     ) -> None:
         self._records = records
         self._source = source

@@ -38,7 +38,7 @@ class Proof:
 def page(report: Report) -> str:
     """The report as a page."""
     plots = [
-        (panel, Markup(figure.svg(report, panel, index)))  # noqa: S704: matplotlib escapes
+        (panel, Markup(figure.svg(report, panel, index)))  # matplotlib escapes
         for index, panel in enumerate(report.panels)
     ]
     return _render("page.html.j2", report=report, plots=plots)

@@ -9,6 +9,7 @@ import random
 import signal
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import kopf
@@ -28,21 +29,20 @@ from akeso.clients.prometheus import PrometheusSource
 from akeso.clients.records import KubernetesRecords
 from akeso.clients.webhook import Webhook
 from akeso.domain.finding import Decision
-from akeso.engine.heal import Healer
 from akeso.engine.herald import Herald
-from akeso.engine.judge import FIELD_MANAGER, Judge
+from akeso.engine.judge import FIELD_MANAGER
 from akeso.engine.loop import Loop
-from akeso.engine.observe import Observer
-from akeso.engine.report import Reporter
-from akeso.engine.restore import Restorer
 from akeso.errors import AkesoError
 from akeso.handlers.watch import watch
 from akeso.protocols import Clock
 from akeso.settings import Settings
+from akeso.simulation.ports import Ports
+from akeso.simulation.recorder import Recorder
 from akeso.telemetry import logs
 from akeso.telemetry.metrics import Metrics
-from akeso.wiring.parts import alert_source, healers, metric_source
-from akeso_predictors import Forecaster
+from akeso.version import version
+from akeso.wiring.engine import engine
+from akeso.wiring.parts import alert_source, metric_source
 
 log = logging.getLogger(__name__)
 
@@ -87,6 +87,7 @@ class Operator:
         self.webhook = self._webhook()
         self.herald = self._herald()
         self.alerts = alert_source(settings)
+        self.recorder = self._recorder()
         self.loop = self._loop()
         self.heartbeat = Reflector(api, self.clock, _lease_source(settings))
         self.working_since: float | None = None
@@ -105,27 +106,27 @@ class Operator:
         return Herald(self.records, self.webhook, self.metrics, self.clock, above, chance)
 
     def _loop(self) -> Loop:
-        settings, clock = self.settings, self.clock
-        judge = Judge(healers(settings), settings)
-        predictor = Forecaster(settings.scrape_interval_seconds)
         teller = Teller(self.metrics, EventNotifier(self.api))
-        healer = Healer(
-            self.cluster, self.records, judge, predictor, teller, clock, settings, self.alerts
+        ports = Ports(
+            clock=self.clock,
+            metrics=self.source,
+            cluster=self.cluster,
+            notifier=teller,
+            records=self.records,
+            informers=self.cluster,
+            messages=self.herald,
+            alerts=self.alerts,
         )
-        restorer = Restorer(self.cluster, self.records, judge, teller, clock, settings)
-        observer = Observer(self.cluster, self.source, predictor, clock, settings, self.alerts)
-        reporter = Reporter(
-            self.records,
-            self.source.kind,
-            tuple(judge.healers),
-            self.cluster.problems,
-            clock,
-            settings,
-            self.herald,
-        )
-        return Loop(
-            self.records, observer, healer, restorer, reporter, self.metrics, clock, settings
-        )
+        if self.recorder is not None:
+            ports = self.recorder.ports(ports)
+        return engine(ports, self.settings, self.metrics)
+
+    def _recorder(self) -> Recorder | None:
+        """Where a recording is wanted; PermanentError where it can't be written."""
+        settings = self.settings
+        if settings.record_path is None:
+            return None
+        return Recorder(settings, version(), self.clock, Path(settings.record_path))
 
     async def run(self) -> int:
         """Until told to stop (0), or a part is beyond repair (1). A lost Lease ends it at once."""
@@ -152,6 +153,8 @@ class Operator:
             for task in (*tasks, stopped):
                 task.cancel()
             await asyncio.gather(*tasks, stopped, return_exceptions=True)
+            if self.recorder is not None:
+                self.recorder.close()
             await self.leadership.release()
             await runner.cleanup()
             if isinstance(self.source, PrometheusSource):

@@ -56,7 +56,9 @@ async def replicas(here: World) -> int:
 async def undone(here: World) -> bool:
     """All that was owed is brought back."""
     [healing] = await here.healings()
-    return conditions(healing).get("Undone", {}).get("reason") == "NeedPassed"
+    done = conditions(healing).get("Undone", {}).get("reason") == "NeedPassed"
+    owed = [a for t in healing["status"]["attempts"] for a in t["actions"] if a.get("afterwards")]
+    return done and all(a["state"] != "Pending" for a in owed)
 
 
 def managers(raw: Json) -> set[str]:

@@ -280,6 +280,16 @@ class World:
 
         self.leaking = asyncio.create_task(grow())
 
+    async def measured(self, seconds: int) -> None:
+        """Waits until the memory of the world's pods was measured for so long."""
+        series = f'container_memory_working_set_bytes{{namespace="{self.name}"}}'
+        query = f"min(count_over_time({series}[10m])) >= {seconds}"
+
+        async def enough() -> bool:
+            return bool(await asyncio.to_thread(self.stage.lab.query, query))
+
+        await self.until(enough, within=seconds + 60, every=2, what=f"{seconds} s of measurements")
+
     async def calm(self, name: str, value: float) -> None:
         """The leak is over, and the workload's pods use so many bytes from now on."""
         if self.leaking is not None:

@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 from collections import Counter
 from collections.abc import Callable, Iterator
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, nullcontext
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -28,6 +29,8 @@ from cluster.workloads import (
 )
 
 When = Literal["before", "committed"]
+# As old as a leak has to be, so that an operator that starts then foresees its end at once.
+HISTORY_SECONDS = 70
 
 
 @dataclass(frozen=True)
@@ -46,6 +49,7 @@ class Scenario:
         before = await here.rolled_out(self.kind)
         if self.resize:
             await here.leak()
+            await here.measured(HISTORY_SECONDS)
             await here.apply(policy(*raise_signals(here.name)))
         else:
             await here.apply(policy(ROLLOUT_SIGNAL if self.rollback else query_signal(here.name)))
@@ -108,9 +112,20 @@ class Run:
     state: dict[str, Any]
 
 
-async def run(stage: Stage, scenario: Scenario, crash: Crash | None = None) -> Run:
-    async with world(stage) as here:
+async def run(
+    stage: Stage,
+    scenario: Scenario,
+    crash: Crash | None = None,
+    turn: AbstractAsyncContextManager[None] | None = None,
+) -> Run:
+    async with AsyncExitStack() as stack:
+        turn = turn or nullcontext()
+        if not scenario.resize:
+            await stack.enter_async_context(turn)
+        here = await stack.enter_async_context(world(stage))
         allowed = await scenario.prepare(here)
+        if scenario.resize:  # what leaks together is ready together, and only waits until then
+            await stack.enter_async_context(turn)
         armed = here.proxy.add(crash) if crash else None
         here.operator.start()
         if armed is not None:
@@ -163,11 +178,10 @@ async def test_killed_at_any_write_it_ends_the_same_and_does_all_once(
 
     async def crashing(k: int) -> tuple[bool, str]:
         """Whether the crash struck, and what was wrong."""
-        async with turns:
-            try:
-                found = await run(stage, scenario, Crash(write=k, when=when))
-            except AssertionError as error:
-                return True, f"{when} write {k}: {error}"
+        try:
+            found = await run(stage, scenario, Crash(write=k, when=when), turns)
+        except AssertionError as error:
+            return True, f"{when} write {k}: {error}"
         wrong = "\n  ".join(differences(found, plain, k))
         return found.struck, f"{when} write {k}:\n  {wrong}" if wrong else ""
 

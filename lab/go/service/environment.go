@@ -17,6 +17,8 @@ type behaviour struct {
 	leakBytes   float64 // LEAK_BYTES_PER_SECOND: never given back
 	noiseBytes  float64 // NOISE_BYTES: a sawtooth of this height on top, as a healthy service has
 	noisePeriod float64 // NOISE_PERIOD_SECONDS: length of one tooth
+	workers     float64 // WORKERS: requests worked on at a time, the others wait; 0 for no bound
+	workSeconds float64 // WORK_SECONDS: how long each takes a worker
 }
 
 func readEnvironment() (behaviour, error) {
@@ -32,6 +34,8 @@ func readEnvironment() (behaviour, error) {
 		{"LEAK_BYTES_PER_SECOND", 0, &b.leakBytes},
 		{"NOISE_BYTES", 0, &b.noiseBytes},
 		{"NOISE_PERIOD_SECONDS", 60, &b.noisePeriod},
+		{"WORKERS", 0, &b.workers},
+		{"WORK_SECONDS", 0, &b.workSeconds},
 	} {
 		value, err := number(os.Getenv(setting.name), setting.fallback)
 		if err != nil {

@@ -14,18 +14,23 @@ import (
 	"time"
 )
 
-// load sends requests at a fixed rate, whatever the answers: a slow service must not slow its
-// users down in the count of what failed.
+// load sends requests at a rate that only the clock changes, whatever the answers: a slow service
+// must not slow its users down in the count of what failed.
 func load(arguments []string) error {
 	flags := flag.NewFlagSet("load", flag.ExitOnError)
 	url := flags.String("url", os.Getenv("URL"), "what to request (or $URL)")
 	rps := flags.Float64("rps", 20, "requests per second")
+	to := flags.Float64("to", 0, "requests per second in the end; 0 for no change")
+	over := flags.Duration("over", 0, "how long the rate takes from -rps to -to, in a straight line")
 	timeout := flags.Duration("timeout", 2*time.Second, "a slower answer counts as failed, code timeout")
 	duration := flags.Duration("duration", 0, "stop after this long; 0 goes on until SIGTERM")
 	listen := flags.String("listen", ":8080", "address for /metrics; empty for none")
 	_ = flags.Parse(arguments)
-	if *url == "" || *rps <= 0 {
-		return fmt.Errorf("load needs -url and a positive -rps")
+	if *url == "" || *rps <= 0 || *to < 0 {
+		return fmt.Errorf("load needs -url, a positive -rps, and no negative -to")
+	}
+	if *to == 0 {
+		*to = *rps
 	}
 	stop, cancel := signal.NotifyContext(context.Background(), syscall.SIGTERM, syscall.SIGINT)
 	defer cancel()
@@ -37,7 +42,7 @@ func load(arguments []string) error {
 	if *listen != "" {
 		go g.expose(*listen)
 	}
-	g.run(stop, time.Duration(float64(time.Second) / *rps))
+	g.run(stop, ramp{*rps, *to, *over})
 	return nil
 }
 
@@ -56,14 +61,31 @@ func newGenerator(url string, timeout time.Duration) *generator {
 	return &generator{url, client, newCounters("load_requests_total", "Requests sent, by answer.", codes...)}
 }
 
-func (g *generator) run(stop context.Context, pause time.Duration) {
-	request, report := time.NewTicker(pause), time.NewTicker(time.Second)
+// ramp is a rate in requests per second that goes from one to another in a straight line.
+type ramp struct {
+	from, to float64
+	over     time.Duration
+}
+
+func (r ramp) rate(since time.Duration) float64 {
+	if since >= r.over {
+		return r.to
+	}
+	return r.from + (r.to-r.from)*since.Seconds()/r.over.Seconds()
+}
+
+func (g *generator) run(stop context.Context, r ramp) {
+	began := time.Now()
+	next := began // of the next request; one that is late is made up for
+	request, report := time.NewTimer(0), time.NewTicker(time.Second)
 	defer request.Stop()
 	defer report.Stop()
 	for {
 		select {
 		case <-request.C:
 			go g.send()
+			next = next.Add(time.Duration(float64(time.Second) / r.rate(next.Sub(began))))
+			request.Reset(time.Until(next))
 		case <-report.C:
 			g.print()
 		case <-stop.Done():

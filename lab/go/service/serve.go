@@ -25,6 +25,7 @@ type service struct {
 	behaviour
 	started  time.Time
 	requests *counters
+	workers  *workers
 }
 
 func serve([]string) error {
@@ -32,7 +33,9 @@ func serve([]string) error {
 	if err != nil {
 		return err
 	}
-	s := &service{b, time.Now(), newCounters("http_requests_total", "Requests to /.", "200", "500")}
+	requests := newCounters("http_requests_total", "Requests to /.", "200", "500")
+	each := time.Duration(b.workSeconds * float64(time.Second))
+	s := &service{b, time.Now(), requests, newWorkers(int(b.workers), each)}
 	go holdMemory(b)
 	if b.exitAfter > 0 {
 		time.AfterFunc(time.Duration(b.exitAfter*float64(time.Second)), func() {
@@ -72,7 +75,10 @@ func (s *service) handler() http.Handler {
 	return mux
 }
 
-func (s *service) root(w http.ResponseWriter, _ *http.Request) {
+func (s *service) root(w http.ResponseWriter, r *http.Request) {
+	if !s.workers.work(r.Context()) {
+		return
+	}
 	code := http.StatusOK
 	if rand.Float64() < s.errorRatio {
 		code = http.StatusInternalServerError
@@ -93,6 +99,7 @@ func (s *service) healthz(w http.ResponseWriter, _ *http.Request) {
 func (s *service) metrics(w http.ResponseWriter, _ *http.Request) {
 	w.Header().Set("Content-Type", "text/plain; version=0.0.4")
 	s.requests.write(w)
+	s.workers.write(w)
 	gauge := func(name string, value any) { fmt.Fprintf(w, "# TYPE %s gauge\n%s %v\n", name, name, value) }
 	gauge("process_start_time_seconds", s.started.Unix())
 	gauge("process_resident_memory_bytes", residentBytes())

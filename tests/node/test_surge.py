@@ -1,0 +1,124 @@
+"""A surge that can be foreseen, felt by real requests: with Akeso, and beside it without."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+
+from akeso_lab import Lab
+from node.scene import Json, Scene
+
+# A pod does 20 requests per second, each 0.2 s of one of four workers; the two there are at first
+# are too few from half of the ramp on, and four have room for all of it.
+SERVICE = {"WORKERS": "4", "WORK_SECONDS": "0.2"}
+BEFORE, MOST = 2, 4
+RAMP_SECONDS, END_SECONDS = 300, 320
+FAILED_AT_MOST = 0.001
+
+BUSY = (
+    '100 * avg by (namespace, deployment) (label_replace(rate(http_work_seconds_total{{namespace="{0}"}}'
+    '[20s]) / http_workers, "deployment", "$1", "pod", "(.*)-[^-]+-[^-]+"))'
+)
+
+
+def signal(stage: Scene) -> Json:
+    """Workers busy, in percent: what anybody watches who has a pool of threads or connections."""
+    return {
+        "name": "busy",
+        "query": BUSY.format(stage.name),
+        "workloadLabel": "deployment",
+        "threshold": {"value": "80"},
+        "forecast": {"horizonSeconds": 120},
+        "ladder": [{"healer": "ScaleOut", "maxReplicas": MOST, "timeoutSeconds": 120}],
+    }
+
+
+def users(stage: Scene, lab: Lab, name: str) -> None:
+    """More and more of them, of one service."""
+    url = f"http://{name}.{stage.name}.svc.cluster.local/"
+    surge = ["-rps=10", "-to=60", f"-over={RAMP_SECONDS}s", f"-duration={END_SECONDS}s"]
+    container = {
+        "name": "load",
+        "image": lab.service_image,
+        "imagePullPolicy": "Never",
+        "args": ["load", f"-url={url}", *surge],
+    }
+    lab.apply(
+        {
+            "apiVersion": "v1",
+            "kind": "Pod",
+            "metadata": {"name": f"users-of-{name}", "namespace": stage.name},
+            "spec": {"restartPolicy": "Never", "containers": [container]},
+        }
+    )
+
+
+def behind(stage: Scene, lab: Lab, name: str) -> None:
+    lab.apply(
+        {
+            "apiVersion": "v1",
+            "kind": "Service",
+            "metadata": {"name": name, "namespace": stage.name},
+            "spec": {"selector": {"app": name}, "ports": [{"port": 80, "targetPort": 8080}]},
+        }
+    )
+
+
+def answers(stage: Scene, lab: Lab, name: str) -> Json:
+    """What the users of a service counted in all."""
+    said = lab.kubectl("-n", stage.name, "logs", f"users-of-{name}", "--tail=1")
+    counted: Json = json.loads(said)
+    return counted
+
+
+def failed(counted: Json) -> float:
+    return float(counted["failed"] / (counted["failed"] + counted["succeeded"]))
+
+
+def gone_home(stage: Scene, name: str) -> bool:
+    pods = stage.get("pods", "--field-selector", f"metadata.name=users-of-{name}")
+    return [p["status"]["phase"] for p in pods] == ["Succeeded"]
+
+
+def replicas(stage: Scene, name: str) -> int:
+    [found] = stage.get("deployments", "--field-selector", f"metadata.name={name}")
+    return int(found["spec"]["replicas"])
+
+
+def complete(stage: Scene, name: str) -> bool:
+    [found] = stage.get("deployments", "--field-selector", f"metadata.name={name}")
+    return bool(found["status"].get("availableReplicas") == BEFORE)
+
+
+def test_users_do_not_notice_a_surge_that_was_foreseen(
+    lab: Lab, scene: Callable[[str], Scene], record_property: Callable[[str, object], None]
+) -> None:
+    stage = scene("surge")
+    for name in ("healed", "twin"):
+        stage.service(name, replicas=BEFORE, **SERVICE)
+        behind(stage, lab, name)
+    stage.policy(
+        signals=[signal(stage)],
+        targets=[{"name": "healed", "selector": {"matchLabels": {"app": "healed"}}}],
+    )
+    stage.start_operator(CALM_SECONDS="20")
+    for name in ("healed", "twin"):
+        stage.wait(lambda name=name: complete(stage, name), 60, f"{name} is not ready")
+        users(stage, lab, name)
+    for name in ("healed", "twin"):
+        stage.wait(
+            lambda name=name: gone_home(stage, name), END_SECONDS + 60, "users are still there"
+        )
+    counted = {name: answers(stage, lab, name) for name in ("healed", "twin")}
+    shares = {name: failed(c) for name, c in counted.items()}
+    said = f"failed with Akeso {shares['healed']:.3%}, without {shares['twin']:.1%}; {counted}"
+    record_property("surge", said)
+    print(said)
+    first, *_ = sorted(stage.healings(), key=lambda h: str(h["metadata"]["creationTimestamp"]))
+    assert first["spec"]["origin"] == "Forecast", first["spec"]
+    assert shares["healed"] <= FAILED_AT_MOST, f"{said}\n{stage.last_lines()}"
+    assert shares["twin"] > 0.05, f"the surge was none: {said}"
+    assert replicas(stage, "twin") == BEFORE < replicas(stage, "healed")
+    stage.wait(lambda: replicas(stage, "healed") == BEFORE, 120, "pods were not taken away again")
+    attempts = [a for h in stage.healings() for a in h["status"].get("attempts", [])]
+    assert {(a["healer"], a["verdict"]) for a in attempts} == {("ScaleOut", "Verified")}

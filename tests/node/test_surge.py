@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from functools import partial
 
 from akeso_lab import Lab
 from node.scene import Json, Scene
@@ -103,12 +104,11 @@ def test_users_do_not_notice_a_surge_that_was_foreseen(
     )
     stage.start_operator(CALM_SECONDS="20")
     for name in ("healed", "twin"):
-        stage.wait(lambda name=name: complete(stage, name), 60, f"{name} is not ready")
+        stage.wait(partial(complete, stage, name), 60, f"{name} is not ready")
         users(stage, lab, name)
     for name in ("healed", "twin"):
-        stage.wait(
-            lambda name=name: gone_home(stage, name), END_SECONDS + 60, "users are still there"
-        )
+        home = partial(gone_home, stage, name)
+        stage.wait(home, END_SECONDS + 60, f"users of {name} are still there")
     counted = {name: answers(stage, lab, name) for name in ("healed", "twin")}
     shares = {name: failed(c) for name, c in counted.items()}
     said = f"failed with Akeso {shares['healed']:.3%}, without {shares['twin']:.1%}; {counted}"

@@ -16,8 +16,8 @@ class RestartPods:
     Acts when: at least one of these pods is still there and not on its way out.
     Does: evicts them, worst first; the next one goes when every wanted pod is ready again. A pod
         that is not ready itself goes when minAvailable others are. The only pod of a Deployment
-        goes after a second one was started and is ready; then the old number is set again and
-        the ownership of replicas is given back.
+        goes after a second one was started and is ready; then the old number is set again. The
+        ownership of replicas is given back right after each of the two.
     Blast radius: the pods of the finding, one at a time.
     Undo: an eviction is not undone, the replacement is the same pod. A started second pod is
         taken away again and the ownership of replicas given back.
@@ -72,7 +72,8 @@ class RestartPods:
             EvictPod(p.ref, wanted if p.ready else context.min_available + 1) for p in pods
         )
         release = ReleaseOwnership(context.manager)
-        before: tuple[Action, ...] = (Scale(1, 2, surge_for=pods[-1].ref),) if surge else ()
+        # At once, not only in the end: the user may release something while the surge stands.
+        before: tuple[Action, ...] = (Scale(1, 2, surge_for=pods[-1].ref), release) if surge else ()
         after: tuple[Action, ...] = (Scale(2, 1, restore=True), release) if surge else ()
         return Plan(
             healer=self.name,

@@ -23,8 +23,8 @@ class Rollback:
     Acts when: the newest revision was never seen healthy, an earlier one was and still exists,
         and the problem began with the rollout: RolloutFailing says so itself; for a query or an
         alert it began after the revision was made and no later than the blame window (30 minutes).
-    Does: sets the earlier pod template; deletes the broken pods of an ordered StatefulSet, whose
-        controller waits for them for ever; gives the ownership of the template back.
+    Does: sets the earlier pod template and gives its ownership back at once; deletes the broken
+        pods of an ordered StatefulSet, whose controller waits for them for ever.
     Blast radius: the pods of the failing revision, at the pace of the workload's own strategy.
     Undo: none. Rolling forward to a revision known to be bad is not an undo; one rollback per
         problem, then a person.
@@ -61,8 +61,10 @@ class Rollback:
         broken = _blocking(seen)
         actions: tuple[Action, ...] = (
             SetTemplate(seen.update_revision, healthy.name),
+            ReleaseOwnership(
+                context.manager
+            ),  # before the waiting: the fix may be applied any time
             *(DeletePod(p.ref) for p in broken),
-            ReleaseOwnership(context.manager),
         )
         also = f" and delete {', '.join(p.ref.name for p in broken)}" if broken else ""
         return Plan(

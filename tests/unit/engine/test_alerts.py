@@ -199,7 +199,7 @@ async def test_a_silence_made_since_the_cycle_began_holds_before_the_next_write(
     await world.until(world.wrote())
     await world.run(60)
     # Silenced in the middle of a surge: no eviction.
-    assert world.journal.of_users() == ["scale 1->2"]
+    assert world.journal.of_users() == ["scale 1->2", "release"]
     assert world.condition("Blocked") == "Silenced"
 
 
@@ -215,7 +215,7 @@ async def test_what_was_begun_is_taken_back_in_spite_of_a_silence() -> None:
     _ = leaking(world, replicas=1)
     world.cluster.before_write = lambda action: silence_the_second(world, action)
     await world.until(world.completed(), within=1_200)
-    assert world.journal.of_users() == ["scale 1->2", "scale 2->1", "release"]
+    assert world.journal.of_users() == ["scale 1->2", "release", "scale 2->1", "release"]
 
 
 async def test_while_alertmanager_is_down_nothing_is_healed_and_policies_and_akeso_say_so() -> None:

@@ -133,5 +133,5 @@ async def test_a_rollback_under_way_is_finished_on_live_reads_while_the_watch_is
     await world.until(world.wrote(1), within=600)
     world.cluster.watch_age = 600
     await world.until(world.completed(), within=900)
-    assert world.journal.of_users() == ["template v1", "delete web-2", "release"]
+    assert world.journal.of_users() == ["template v1", "release", "delete web-2"]
     assert world.outcomes() == [Outcome.VERIFIED] and w.ready == 3

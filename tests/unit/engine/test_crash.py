@@ -38,7 +38,7 @@ SCENES: dict[str, Scene] = {
 }
 WRITES = {
     "raise": 15,
-    "surge": 21,
+    "surge": 23,
     "two evictions": 15,
     "StatefulSet restart": 15,
     "Deployment rollback": 13,

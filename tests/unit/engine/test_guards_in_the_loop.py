@@ -10,10 +10,10 @@ from akeso.errors import PermanentError
 from unit.engine.scenes import bad_release, leak, leaking
 from unit.engine.sim import ROLLOUT, World
 
-SURGE = ["scale 1->2", "evict web-v1-0", "scale 2->1", "release"]
+SURGE = ["scale 1->2", "release", "evict web-v1-0", "scale 2->1", "release"]
 
 
-@pytest.mark.parametrize("written", [1, 2, 3])
+@pytest.mark.parametrize("written", [1, 2, 3, 4])
 async def test_the_kill_switch_holds_a_healing_where_it_is_and_lets_it_go_on(written: int) -> None:
     world, w = leak(replicas=1)
     world.cluster.before_write = lambda action: pull(world, written)
@@ -50,7 +50,7 @@ async def test_the_next_healing_of_a_target_waits_for_the_cooldown() -> None:
     await world.until(world.opened(2))
     await world.run(30)
     assert world.condition("Blocked") == "Cooldown"
-    await world.until(world.wrote(5))
+    await world.until(world.wrote(6))
     started = world.healing().status.attempts[0].started_at
     assert ended is not None and (started - ended).total_seconds() >= 1_200
 
@@ -98,7 +98,7 @@ async def test_a_policy_deleted_mid_heal_has_the_surge_taken_back_and_nothing_el
     await world.until(world.wrote(1))
     world.records.delete(world.records.policies()[0])
     await world.until(world.completed(), within=300)
-    assert world.journal.of_users() == ["scale 1->2", "scale 2->1", "release"]
+    assert world.journal.of_users() == ["scale 1->2", "release", "scale 2->1", "release"]
     assert w.replicas == 1 and world.outcomes() == [Outcome.INCONCLUSIVE]
 
 
@@ -118,18 +118,18 @@ async def test_a_target_made_anew_mid_heal_is_another_one_and_not_written() -> N
     anew = world.cluster.add()
     await world.until(world.completed(), within=300)
     await world.run(300)
-    assert world.journal.of_users() == ["scale 1->2"]
+    assert world.journal.of_users() == SURGE[:2]
     assert anew.managers == ("kubectl",) and anew.replicas == 3
     assert world.notifier.heard[-1].reason == "TargetGone"
 
 
 async def test_replicas_somebody_sets_mid_heal_hold() -> None:
     world, w = leak(replicas=1)
-    await world.until(world.wrote(2))
+    await world.until(world.wrote(3))
     world.cluster.scale(w, 5)
     await world.until(world.completed())
     assert w.replicas == 5
-    assert world.journal.of_users() == [*SURGE[:2], "release"]
+    assert world.journal.of_users() == SURGE[:3]
 
 
 async def test_replicas_somebody_sets_between_look_and_write_hold() -> None:
@@ -167,7 +167,7 @@ async def test_a_pod_that_goes_by_itself_between_look_and_eviction_leaves_no_sur
 
     world.cluster.before_write = race
     await world.until(world.completed())
-    assert world.journal.of_users() == ["scale 1->2", "scale 2->1", "release"]
+    assert world.journal.of_users() == ["scale 1->2", "release", "scale 2->1", "release"]
     assert w.replicas == 1 and world.outcomes() == [Outcome.VERIFIED]
 
 

@@ -107,6 +107,7 @@ async def test_a_healing_is_told_once_with_everything_a_person_asks_for() -> Non
     [attempt] = said["attempts"]
     assert [a["what"] for a in attempt["actions"]] == [
         "scale from 1 to 2",
+        "give up ownership of the fields it wrote",
         "evict pod web-v1-0",
         "scale from 2 to 1",
         "give up ownership of the fields it wrote",

@@ -76,7 +76,7 @@ async def test_a_metrics_source_that_raises_anything_of_ours_stops_no_cycle(
     assert str(error) in condition(world.records.control(), "Degraded")
     world.source.down = None
     await world.until(world.completed())
-    assert world.journal.of_users()[:2] == ["scale 1->2", "evict web-v1-0"]
+    assert world.journal.of_users()[:3] == ["scale 1->2", "release", "evict web-v1-0"]
 
 
 async def test_a_source_without_history_is_still_listened_to() -> None:
@@ -108,7 +108,7 @@ async def test_own_records_that_fail_for_a_while_cost_time_only(
     assert written == []
     world.records.faults.clear()
     await world.until(lambda: world.outcomes()[:1] == [Outcome.VERIFIED])
-    assert len(world.journal.of_users()) == 4
+    assert len(world.journal.of_users()) == 5
 
 
 @every_error

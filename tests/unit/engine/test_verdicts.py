@@ -62,7 +62,7 @@ async def test_a_surge_that_never_gets_ready_is_taken_back_and_a_person_is_asked
     world, w = leak(replicas=1, ladder=[SHORT, SHORT])
     w.held = True
     await world.until(world.completed())
-    again = ["scale 1->2", "scale 2->1", "release"]
+    again = ["scale 1->2", "release", "scale 2->1", "release"]
     assert world.journal.of_users() == [*again, *again]
     first, second = world.healing().status.attempts
     assert (first.verdict, second.verdict) == (Outcome.FAILED, Outcome.FAILED)

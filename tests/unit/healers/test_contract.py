@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from itertools import pairwise
 
 import pytest
 
@@ -155,6 +156,18 @@ def test_a_crash_after_any_write_ends_like_no_crash_with_each_write_once(
         carry_out(made.actions, world)
         assert world.writes == faultless.writes
         assert end_of(world) == expected
+
+
+@fitting
+def test_what_a_write_owns_is_given_up_by_the_very_next_write(scenario: Scenario) -> None:
+    """The user's next apply may come at any time, also while the plan waits for pods."""
+    made, owned = plan_of(scenario), [False]
+    for written in range(1, writes_of(made, scenario.seen, MANAGER, scenario.broken) + 1):
+        world = world_of(scenario)
+        with pytest.raises(Crash):
+            carry_out(made.actions, world, written)
+        owned.append(MANAGER in world.seen.managers)
+    assert not any(earlier and later for earlier, later in pairwise(owned))
 
 
 @fitting

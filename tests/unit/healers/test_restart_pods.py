@@ -73,6 +73,7 @@ def test_the_only_pod_of_a_deployment_goes_after_a_surge_ready_or_not(ready: boo
     release = ReleaseOwnership("akeso-heal")
     assert made.actions == (
         Scale(1, 2, surge_for=only),
+        release,
         EvictPod(only, 2),
         Scale(2, 1, restore=True),
         release,

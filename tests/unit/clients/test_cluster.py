@@ -106,6 +106,49 @@ async def test_ownership_of_a_successor_is_left_alone(tmp_path: Path) -> None:
     assert script.bodies == []
 
 
+CONFLICT = Refusal(409, status(409, reason="Conflict"))
+
+
+def version(number: str) -> Refusal:
+    raw = real("deployment")
+    raw["metadata"]["resourceVersion"] = number
+    return Refusal(200, raw)
+
+
+async def test_ownership_is_given_up_at_once_though_controllers_write_as_well(
+    tmp_path: Path,
+) -> None:
+    script = Script()
+    script.answers.extend((version("8"), CONFLICT, version("9"), CONFLICT, version("10")))
+    async with cluster(script, tmp_path) as found:
+        await found.perform(ReleaseOwnership("kubectl"), SEEN)
+    looked_at = [p["value"] for b in script.bodies for p in b if "Version" in p["path"]]
+    assert looked_at == ["8", "9", "10"]
+
+
+async def test_giving_up_ownership_is_tried_a_few_times_and_then_left_to_the_next_cycle(
+    tmp_path: Path,
+) -> None:
+    script = Script()
+    for _ in range(20):
+        script.answers.extend((version("8"), CONFLICT))
+    async with cluster(script, tmp_path) as found:
+        with pytest.raises(StaleError):
+            await found.perform(ReleaseOwnership("kubectl"), SEEN)
+    assert len(script.bodies) == 5
+
+
+async def test_who_leads_no_more_does_not_try_again(tmp_path: Path) -> None:
+    script = Script()
+    script.answers.extend((version("8"), CONFLICT, version("9")))
+    leads = iter((True, False))
+    async with serving(script, tmp_path) as api:
+        found = KubernetesCluster(api, QuickClock(), fence=lambda: next(leads))
+        with pytest.raises(StaleError):
+            await found.perform(ReleaseOwnership("kubectl"), SEEN)
+    assert len(script.bodies) == 1
+
+
 async def test_a_live_read_that_is_not_understood_is_an_error_of_ours(tmp_path: Path) -> None:
     script = Script()
     broken = real("deployment")

@@ -28,6 +28,8 @@ from akeso.errors import GoneError, PermanentError, StaleError
 # What Kubernetes 1.33 says, until a container's resizePolicy restarts it.
 # https://github.com/kubernetes/kubernetes/blob/v1.33.0/pkg/apis/core/validation/validation.go
 NOT_DECREASED = "memory limits cannot be decreased"
+# A rollout's controllers write a Deployment's status two or three times within a moment.
+RELEASES = 5
 
 
 class Writes:
@@ -140,6 +142,22 @@ class Writes:
         await self._patch(_autoscaling(found, seen), [change])
 
     async def _release(self, of: _Object, manager: str) -> None:
+        """At once, although controllers answer our last write with their own at the same moment.
+
+        Each time what is owned now is looked at; a conflict left to the next cycle would have
+        the user's releases refused for as long.
+        """
+        for _ in range(RELEASES - 1):
+            try:
+                return await self._release_once(of, manager)
+            except GoneError:
+                raise
+            except StaleError:
+                if not self._fence():
+                    raise
+        await self._release_once(of, manager)
+
+    async def _release_once(self, of: _Object, manager: str) -> None:
         """Field ownership is not in a Snapshot: it is read now, and written on that version."""
         raw = await self._api.get(of.path)
         if raw["metadata"]["uid"] != of.uid:

@@ -84,6 +84,7 @@ async def test_a_ceiling_without_room_leaves_it_to_the_next_rung() -> None:
     await world.until(world.completed())
     assert [x.split()[0] for x in world.journal.of_users()] == [
         "scale",
+        "release",
         "evict",
         "scale",
         "release",

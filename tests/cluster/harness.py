@@ -268,14 +268,17 @@ class World:
     def fatigue(self, pod: str, value: float) -> None:
         self.stage.exporter.put("fatigue", value, namespace=self.name, pod=pod)
 
-    async def leak(self, name: str = "web", share: float = 0.5) -> None:
-        """From now on every container of a workload's pods uses a little more each second."""
+    async def leak(self, name: str = "web", share: float = 0.5, rate: float = 0.0005) -> None:
+        """From now on every container of a workload's pods uses a little more each second.
+
+        `share` of the limit at first, and `rate` of it more each second.
+        """
         names = [pod["metadata"]["name"] for pod in await self.pods(name)]
 
         async def grow() -> None:
             for step in itertools.count():
                 for pod in names:
-                    self.uses(pod, (share + 0.0005 * step) * LIMIT)
+                    self.uses(pod, (share + rate * step) * LIMIT)
                 await asyncio.sleep(1)
 
         self.leaking = asyncio.create_task(grow())

@@ -20,6 +20,7 @@ VALUES: Json = {
     "name": "web",
     "image": "app:1",
     "replicas": 1,
+    "autoscaler": None,  # or its bounds; then it has the replicas
     "memory": "256Mi",
     "behaviour": "",  # of the fake pods
     "env": {},
@@ -31,7 +32,9 @@ metadata:
   name: {{ .Values.name }}
   labels: {app: {{ .Values.name }}}
 spec:
+  {{- if not .Values.autoscaler }}
   replicas: {{ .Values.replicas }}
+  {{- end }}
   selector:
     matchLabels: {app: {{ .Values.name }}}
   template:
@@ -55,7 +58,21 @@ spec:
         - {name: {{ $name }}, value: {{ $value | quote }}}
         {{- end }}
         {{- end }}
+{{- with .Values.autoscaler }}
+---
+apiVersion: autoscaling/v2
+kind: HorizontalPodAutoscaler
+metadata:
+  name: {{ $.Values.name }}
+spec:
+  scaleTargetRef: {apiVersion: apps/v1, kind: Deployment, name: {{ $.Values.name }}}
+  minReplicas: {{ .min }}
+  maxReplicas: {{ .max }}
+{{- end }}
 """
+
+
+SCALERS = "autoscaling/v2"
 
 
 class Refused(AssertionError):
@@ -70,16 +87,17 @@ class Releases:
     folder: Path
     helm: Path
     tool: str  # helm, server-side or client-side
+    autoscaled: bool
 
     @classmethod
-    async def by(cls, tool: str, here: World, folder: Path) -> Releases:
+    async def by(cls, tool: str, here: World, folder: Path, autoscaled: bool = False) -> Releases:
         chart = folder / "chart"
         (chart / "templates").mkdir(parents=True)
         (chart / "Chart.yaml").write_text(yaml.safe_dump(CHART))
         (chart / "values.yaml").write_text(yaml.safe_dump(VALUES))
         (chart / "templates" / "web.yaml").write_text(TEMPLATE)
         helm = await asyncio.to_thread(here.stage.lab.helm)
-        return cls(here, folder, helm, tool)
+        return cls(here, folder, helm, tool, autoscaled)
 
     async def release(self, **values: Any) -> None:
         """The next version; Refused where the tool says no. Nothing is ever forced."""
@@ -93,17 +111,37 @@ class Releases:
         """What the chart says."""
         return await self._helm("template", "web", "chart", *_given(values))
 
-    async def meant(self, **values: Any) -> Json:
-        """The spec of the Deployment that the chart means, with the API server's defaults."""
-        twin = f"twin-of-{VALUES['name']}"
+    async def replace(self, **values: Any) -> None:
+        """As `kubectl replace`: what the manifest does not say is not there afterwards."""
+        await self._kubectl(await self.manifest(**values), "replace", "-f", "-")
+
+    async def meant(self, **values: Any) -> dict[str, Json]:
+        """The specs that the chart means, by kind, with the API server's defaults."""
+        found: dict[str, Json] = {}
         for wanted in yaml.safe_load_all(await self.manifest(**values)):
-            if wanted["kind"] == "Deployment":
-                wanted["metadata"] = {"name": twin, "namespace": self.here.name}
-                path = path_of("apps/v1", "Deployment", self.here.name, twin)
-                query = {"dryRun": "All", "fieldManager": "twin"}
-                made = await self.here.api.patch(path, wanted, query, APPLY)
-                return dict(made["spec"])
-        raise AssertionError("the chart has no Deployment")
+            kind, twin = wanted["kind"], f"twin-of-{VALUES['name']}"
+            wanted["metadata"] = {"name": twin, "namespace": self.here.name}
+            path = path_of(wanted["apiVersion"], kind, self.here.name, twin)
+            query = {"dryRun": "All", "fieldManager": "twin"}
+            found[kind] = (await self.here.api.patch(path, wanted, query, APPLY))["spec"]
+        return _without_scaled(found)
+
+    async def there(self) -> dict[str, Json]:
+        """The specs of what the chart has brought, by kind."""
+        return _without_scaled({kind: raw["spec"] for kind, raw in (await self._objects()).items()})
+
+    async def managers(self) -> set[str]:
+        """Who owns any field of it."""
+        objects = (await self._objects()).values()
+        entries = (entry for raw in objects for entry in raw["metadata"]["managedFields"])
+        return {str(entry["manager"]) for entry in entries if entry.get("manager")}
+
+    async def _objects(self) -> dict[str, Json]:
+        found = {"Deployment": await self.here.get("Deployment", "web")}
+        if self.autoscaled:
+            path = path_of(SCALERS, "HorizontalPodAutoscaler", self.here.name, "web")
+            found["HorizontalPodAutoscaler"] = await self.here.api.get(path)
+        return found
 
     async def _helm(self, *arguments: str) -> str:
         at = ("--namespace", self.here.name, "--kubeconfig", str(self.here.stage.lab.kubeconfig))
@@ -132,6 +170,13 @@ class Releases:
         if process.returncode != 0:
             raise Refused(f"{self.tool}: {complaint.decode().strip()}")
         return said.decode()
+
+
+def _without_scaled(specs: dict[str, Json]) -> dict[str, Json]:
+    """Where the chart has an autoscaler it does not say how many replicas there are."""
+    if "HorizontalPodAutoscaler" in specs:
+        specs["Deployment"].pop("replicas", None)
+    return specs
 
 
 def _given(values: Json) -> list[str]:

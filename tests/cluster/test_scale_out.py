@@ -1,52 +1,14 @@
-"""Pods are added before the load and go after it, on a real API server with its own controllers.
-
-The exporter plays the service: what it tells of a queue falls as pods become ready.
-"""
+"""Pods are added before the load and go after it, on a real API server with its own controllers."""
 
 from __future__ import annotations
 
-import asyncio
 import time
-from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
 from typing import Any
 
 from cluster.effects import in_words
 from cluster.harness import World, conditions
+from cluster.loads import queue, service
 from cluster.workloads import Json, policy, workload
-
-# Work that waits, in all; a pod takes its share of it. The threshold is 100 per pod.
-Work = Callable[[], float]
-
-
-def queue(here: World, **more: Any) -> Json:
-    return {
-        "name": "queue",
-        "query": f'queue_per_pod{{namespace="{here.name}"}}',
-        "workloadLabel": "deployment",
-        "threshold": {"value": "100"},
-        "ladder": [{"healer": "ScaleOut", "maxReplicas": 5, "timeoutSeconds": 60}],
-        **more,
-    }
-
-
-@asynccontextmanager
-async def service(here: World, work: Work) -> AsyncIterator[None]:
-    """Tells the queue per ready pod, all the time."""
-
-    async def go_on() -> None:
-        while True:
-            ready = (await here.get("Deployment", "web"))["status"].get("readyReplicas", 0)
-            labels = {"namespace": here.name, "deployment": "web"}
-            here.stage.exporter.put("queue_per_pod", work() / max(1, ready), **labels)
-            await asyncio.sleep(0.3)
-
-    task = asyncio.create_task(go_on())
-    try:
-        yield
-    finally:
-        task.cancel()
-        await asyncio.gather(task, return_exceptions=True)
 
 
 async def replicas(here: World) -> int:
@@ -68,7 +30,7 @@ def managers(raw: Json) -> set[str]:
 async def ready(here: World, **more: Any) -> None:
     await here.apply(workload(replicas=2))
     await here.rolled_out("Deployment")
-    await here.apply(policy(queue(here, **more)))
+    await here.apply(policy(queue(here.name, **more)))
 
 
 def start(here: World) -> None:

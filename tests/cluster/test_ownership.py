@@ -221,7 +221,7 @@ async def test_who_re_applies_what_was_healed_is_not_fought(
 
     async def story(here: World, releases: Releases) -> None:
         held(here, heal)
-        async with begun(here, releases, heal, seconds=15, **SURE):
+        async with begun(here, releases, heal, seconds=10, **SURE):
             await written_and_given_up(here, releases, heal)
             async with re_applying(releases, wanted):
                 await here.until(lambda: as_meant(releases, wanted), what="the applier's word")
@@ -317,8 +317,12 @@ async def ended(here: World) -> None:
 
 async def all_over(here: World) -> bool:
     """Nothing is left to be done, or to be brought back."""
-    attempts = (t for h in await here.healings() for t in h["status"].get("attempts", []))
+    attempts = (t for h in await here.healings() for t in _attempts(h))
     return all(a["state"] != "Pending" for t in attempts for a in t["actions"])
+
+
+def _attempts(healing: Json) -> list[Json]:
+    return healing.get("status", {}).get("attempts", [])
 
 
 @asynccontextmanager

@@ -16,6 +16,8 @@ from akeso.api.control import HealingControl
 from akeso.api.healing import Healing
 from akeso.api.meta import API_VERSION, GROUP, Resource
 from akeso.api.policy import HealingPolicy
+from akeso.settings import Settings
+from akeso.wiring import open_view
 from akeso_lab import Lab, LabError
 
 CRDS = Path(__file__).parents[2] / "crds"
@@ -433,6 +435,7 @@ def test_the_columns_of_a_healing_show_the_healer_tried_last(lab, namespace):
         conditions=[condition("NeedsHuman", "True", "LadderUsedUp")],
         attempts=attempts,
         verdict="Failed",
+        completedAt=UNTIL,
         message="a person has to look",
     )
     replace_status(lab, namespace, found)
@@ -444,13 +447,44 @@ def test_the_columns_of_a_healing_show_the_healer_tried_last(lab, namespace):
         "Verdict": "Failed",
         "NeedsHuman": "True",
         "Message": "a person has to look",
+        "Ended": UNTIL,
     }
 
 
 def test_a_healing_that_has_just_begun_has_empty_columns_and_no_error(lab, namespace):
     create(lab, namespace, healing("new"))
     shown = columns(lab, namespace, "healings", "new")
-    assert {shown[name] for name in ("Healer", "Verdict", "NeedsHuman", "Message")} <= {None, ""}
+    assert {shown[name] for name in ("Healer", "Verdict", "NeedsHuman", "Ended")} <= {None, ""}
+
+
+async def test_of_the_finished_healings_those_are_read_that_ended_last(lab, namespace):
+    for name, hour in (("first", "07"), ("last", "09"), ("second", "08"), ("open", "")):
+        stored = create(lab, namespace, healing(f"lately-{name}"))
+        if hour:
+            ended = {"verdict": "Verified", "completedAt": f"2026-12-02T{hour}:00:00Z"}
+            replace_status(lab, namespace, with_status(Healing, stored, **ended))
+    settings = Settings.model_validate(
+        {"kubeconfig": str(lab.kubeconfig), "watch_namespace": namespace}
+    )
+    async with open_view(settings, load=False) as view:
+        await view.load(recent=2)
+        read = {h.metadata.name.removeprefix("lately-"): h for h in view.records.healings()}
+    # Other tests leave open ones of their own here.
+    assert {name for name, h in read.items() if h.status.verdict} == {"last", "second"}
+    assert "open" in read
+    finished = lab.kubectl(
+        *(
+            "get",
+            "heal",
+            "-n",
+            namespace,
+            "--field-selector",
+            "status.verdict=Verified",
+            "-o",
+            "name",
+        )
+    )
+    assert finished.count("/lately-") == 3
 
 
 def test_the_columns_of_the_control_show_the_kill_switch_and_what_can_be_foreseen(lab, namespace):

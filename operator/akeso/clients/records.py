@@ -88,16 +88,37 @@ class KubernetesRecords:
         `recent`: of finished Healings only so many are read, those that ended last.
         """
         wanted = tuple(self._shelves) if plurals is None else tuple(plurals)
-        lists = (self._api.list_all(self._where(plural)) for plural in wanted)
+        lists = (self._list(plural, recent) for plural in wanted)
         # Every list is waited for: none may be left running on a connection that is closed.
         found = await asyncio.gather(*lists, return_exceptions=True)
         for plural, listed in zip(wanted, found, strict=True):
             if isinstance(listed, BaseException):
                 raise listed
-            if plural == Healing.PLURAL and recent is not None:
-                listed = newest(listed, recent)
             for raw in listed:
                 self._shelves[plural].put(raw)
+
+    async def _list(self, plural: str, recent: int | None) -> list[Json]:
+        where = self._where(plural)
+        if plural != Healing.PLURAL or recent is None:
+            return await self._api.list_all(where)
+        try:
+            return await self._lately(where, recent)
+        except PermanentError:  # a CRD from before Healings could be selected by their verdict
+            return newest(await self._api.list_all(where), recent)
+
+    async def _lately(self, where: str, recent: int) -> list[Json]:
+        """The open Healings and the `recent` finished ones: a thousand others are not sent whole.
+
+        The finished ones come last, so that one that ends meanwhile is in one of the two.
+        """
+        going = await self._api.list_all(where, {"fieldSelector": "status.verdict="})
+        over = await self._api.table(where, {"fieldSelector": "status.verdict!="})
+        over.sort(key=lambda row: str(row["Ended"]), reverse=True)  # in UTC: text sorts as time
+        names = dict.fromkeys(str(row["Name"]) for row in over[:recent])
+        # By name and not by path: the table does not tell the namespace.
+        lists = (self._api.list_all(where, {"fieldSelector": f"metadata.name={n}"}) for n in names)
+        ended = [raw for found in await asyncio.gather(*lists) for raw in found]
+        return newest([*going, *ended], recent)
 
     def seen(self, plural: str, event: str | None, raw: Json) -> None:
         """One event of the watch (`type` as the API server names it; None for the listing)."""

@@ -2,9 +2,15 @@
 
 from __future__ import annotations
 
+from collections import deque
+from pathlib import Path
 from typing import Any
 
-from akeso.clients.records import newest
+from akeso.api.healing import Healing
+from akeso.clients.records import KubernetesRecords, newest
+from akeso.settings import Settings
+from unit.cli import objects
+from unit.clients.apiserver import Refusal, Script, serving, status
 
 
 def healing(name: str, ended: str | None = None) -> dict[str, Any]:
@@ -31,3 +37,22 @@ def test_all_that_are_open_and_those_that_ended_last_are_read():
 
 def test_none_is_left_out_where_there_are_few():
     assert names(newest([healing("a", "2026-12-01T09:00:00Z"), healing("b")], 10)) == ["b", "a"]
+
+
+def stored(name: str, **fields: Any) -> dict[str, Any]:
+    raw = objects.healing(name, **fields).to_wire()
+    raw["metadata"] |= {"uid": name, "resourceVersion": "1"}
+    return raw
+
+
+async def test_a_crd_that_can_not_select_by_the_verdict_costs_time_and_nothing_else(tmp_path: Path):
+    def ended(hour: str) -> dict[str, Any]:
+        return {"verdict": "Verified", "completedAt": f"2026-12-01T{hour}:00:00Z"}
+
+    old = Refusal(400, status(400, "field label not supported: status.verdict"))
+    items = [stored("a", **ended("09")), stored("b"), stored("c", **ended("10"))]
+    async with serving(Script(items=items, answers=deque([old])), tmp_path) as api:
+        records = KubernetesRecords(api, Settings())
+        await records.load((Healing.PLURAL,), recent=1)
+    assert {h.metadata.name for h in records.healings()} == {"b", "c"}
+    assert not records.broken()

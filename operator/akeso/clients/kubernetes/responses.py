@@ -50,6 +50,7 @@ class Request:
     body: Json | list[Json] | None = None
     content_type: str = "application/json"
     timeout: float = 30.0
+    accept: str = "application/json"
 
     def __str__(self) -> str:
         return f"{self.method} {self.path}"

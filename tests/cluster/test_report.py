@@ -39,6 +39,12 @@ async def test_what_was_measured_done_and_found_is_told_with_and_without_prometh
     here.operator.start()
     await here.condition("Ready", "True")
     tired = {pod["metadata"]["name"] for pod in await here.pods()}
+    rested = f'fatigue{{namespace="{here.name}"}} == 0'
+
+    async def measured() -> bool:  # the report is to show what was before, too
+        return len(await asyncio.to_thread(here.stage.lab.query, rested)) == 2
+
+    await here.until(measured)
     await here.tire()
     [healing] = await here.healed()
     name = healing["metadata"]["name"]

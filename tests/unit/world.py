@@ -57,7 +57,7 @@ def workload(
 
 
 def deployment(replicas: int = 3, **fields: Any) -> Snapshot:
-    return workload(Kind.DEPLOYMENT, replicas, **fields)
+    return workload(Kind.DEPLOYMENT, replicas, **{"surge": 1, "unavailable": 0, **fields})
 
 
 def stateful_set(replicas: int = 3, **fields: Any) -> Snapshot:

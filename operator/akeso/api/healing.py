@@ -28,6 +28,7 @@ from akeso.domain.workload import AutoscalerBound, Kind
 MAX_EVIDENCE_PODS = 100
 MAX_ACTIONS = 256
 MAX_ATTEMPTS = 32
+MAX_LIMITS = 32  # containers of one pod template that are raised in one write
 
 Revision = Annotated[str, Field(max_length=253)]
 Who = Annotated[str, Field(min_length=1, max_length=256)]
@@ -130,6 +131,7 @@ class ActionType(StrEnum):
     DELETE_POD = "DeletePod"
     SCALE = "Scale"
     SET_TEMPLATE = "SetTemplate"
+    SET_TEMPLATE_MEMORY = "SetTemplateMemory"
     RELEASE_OWNERSHIP = "ReleaseOwnership"
     RESIZE = "Resize"
     SET_AUTOSCALER_BOUND = "SetAutoscalerBound"
@@ -144,12 +146,19 @@ class ActionState(StrEnum):
     SKIPPED = "Skipped"
 
 
+class LimitRecord(Model):
+    """The memory limit of one container of a pod template, in bytes, as text."""
+
+    container: Annotated[str, Field(min_length=1, max_length=63)]
+    from_: Revision
+    to: Revision
+
+
 class ActionRecord(Model):
     """One write to one object. `from_` and `to` are replicas, revisions or bytes, as text.
 
-    `container` is the one a Resize is about, `bound` the autoscaler's one that is set.
-    `afterwards`: owed until what the attempt did is
-    needed no more.
+    `container` is the one a Resize is about, `limits` what a SetTemplateMemory sets, `bound` the
+    autoscaler's one that is set. `afterwards`: owed until what the attempt did is needed no more.
     """
 
     type: ActionType
@@ -158,6 +167,7 @@ class ActionRecord(Model):
     container: Annotated[str, Field(min_length=1, max_length=63)] | None = None
     from_: Revision | None = None
     to: Revision | None = None
+    limits: Annotated[tuple[LimitRecord, ...], Field(max_length=MAX_LIMITS), ATOMIC] | None = None
     bound: AutoscalerBound | None = None
     min_ready: Count | None = None
     surge_for: Pod | None = None

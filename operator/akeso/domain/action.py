@@ -148,6 +148,39 @@ class SetTemplate:
 
 
 @dataclass(frozen=True, slots=True)
+class LimitChange:
+    """The memory limit of one container of a pod template, in bytes."""
+
+    container: str
+    from_: int
+    to: int
+
+
+@dataclass(frozen=True, slots=True)
+class SetTemplateMemory:
+    """Sets memory limits in the pod template, all in one write, so that there is one rollout.
+
+    A request that equals its limit goes with it; any other stays.
+    """
+
+    limits: tuple[LimitChange, ...]
+    restore: bool = False
+
+    def in_effect(self, seen: Snapshot) -> bool:
+        return all(_template_limit(seen, change) == change.to for change in self.limits)
+
+    def waits_for(self, seen: Snapshot) -> str | None:
+        return None
+
+    def superseded(self, seen: Snapshot) -> bool:
+        """Somebody set another limit meanwhile, or a request that the limit may not go below."""
+        return any(
+            _template_limit(seen, c) not in (c.from_, c.to) or _asks_for_more(seen, c)
+            for c in self.limits
+        )
+
+
+@dataclass(frozen=True, slots=True)
 class ReleaseOwnership:
     """Gives up the fields our writes own, so that the user's next apply meets no conflict."""
 
@@ -255,6 +288,16 @@ class ReleaseAutoscaler:
         return False
 
 
+def _template_limit(seen: Snapshot, change: LimitChange) -> float | None:
+    found = seen.ask(change.container)
+    return found.memory_limit if found else None
+
+
+def _asks_for_more(seen: Snapshot, change: LimitChange) -> bool:
+    found = seen.ask(change.container)
+    return found is not None and change.to < found.memory != found.memory_limit
+
+
 def _autoscaler(seen: Snapshot, uid: str) -> Autoscaler | None:
     found = seen.autoscaler
     return found if found is not None and found.uid == uid else None
@@ -271,6 +314,7 @@ Action = (
     | DeletePod
     | Scale
     | SetTemplate
+    | SetTemplateMemory
     | ReleaseOwnership
     | Resize
     | SetAutoscalerBound
@@ -301,7 +345,12 @@ class Plan:
 
 def changes_manifest(plan: Plan) -> bool:
     """Whether the plan writes what a manifest owns (replicas, template), not just pods."""
-    return any(isinstance(a, Scale | SetTemplate) for a in plan.actions)
+    return any(isinstance(a, Scale | SetTemplate | SetTemplateMemory) for a in plan.actions)
+
+
+def new_limits(plan: Plan) -> SetTemplateMemory | None:
+    """What a plan makes of the memory limits of the pod template; None: nothing."""
+    return next((a for a in plan.actions if isinstance(a, SetTemplateMemory)), None)
 
 
 def changes_autoscaler(plan: Plan) -> bool:

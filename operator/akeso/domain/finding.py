@@ -81,7 +81,7 @@ class Decision:
     """One thing Akeso decided, as told to people, logs, metrics and Events.
 
     `what` is one of Opened, Blocked, Planned, Wrote, Verified, Failed, Inconclusive, Error,
-    Cleared, NeedsHuman, Restored; `at` is Unix seconds. `healing` is "namespace/name".
+    Cleared, NeedsHuman, Proposed, Restored; `at` is Unix seconds. `healing` is "namespace/name".
     """
 
     what: str

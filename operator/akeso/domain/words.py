@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterable, Mapping
 
 
 def bytes_of(value: float) -> str:
@@ -32,6 +33,25 @@ def quantity_of(value: float) -> str:
         if whole and whole % size == 0:
             return f"{whole // size}{unit}"
     return str(whole)
+
+
+def set_limits(
+    kind: str,
+    name: str,
+    namespace: str,
+    limits: Mapping[str, float],
+    requested: Iterable[str] = (),
+) -> str:
+    """The command that sets memory limits (bytes, by container) in a workload's pod template.
+
+    Of the containers `requested` the request is to be as large as the limit.
+    """
+    where, too = f"kubectl set resources {kind.lower()}/{name} -n {namespace}", set(requested)
+    return " && ".join(
+        f"{where} -c {container} --limits=memory={quantity_of(limit)}"
+        + (f" --requests=memory={quantity_of(limit)}" if container in too else "")
+        for container, limit in limits.items()
+    )
 
 
 # Largest first: the largest that fits is never longer than what a person wrote.

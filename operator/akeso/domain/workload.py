@@ -97,6 +97,7 @@ class Pod:
     resizing: Resizing | None = None
     resize_message: str = ""
     claims: tuple[str, ...] = ()  # names of the PersistentVolumeClaims it mounts
+    sized_by_vpa: bool = False  # a VerticalPodAutoscaler set its requests when it was made
 
     @property
     def restarts(self) -> int:
@@ -203,6 +204,8 @@ class Snapshot:
     paused: bool = False
     strategy: str = "RollingUpdate"
     partition: int = 0
+    surge: int = 0  # pods that a rollout may have more than `replicas`
+    unavailable: int = 1  # ready pods that it may do without meanwhile
     ordered: bool = False  # StatefulSet with OrderedReady pod management
     update_revision: str = ""  # what new pods are made from
     revisions: tuple[Revision, ...] = ()

@@ -12,6 +12,7 @@ from akeso.domain.action import (
     Action,
     DeletePod,
     EvictPod,
+    LimitChange,
     Plan,
     ReleaseAutoscaler,
     ReleaseOwnership,
@@ -19,6 +20,7 @@ from akeso.domain.action import (
     Scale,
     SetAutoscalerBound,
     SetTemplate,
+    SetTemplateMemory,
 )
 from akeso.domain.finding import Outcome
 from akeso.domain.verdict import Verdict, deny
@@ -201,6 +203,11 @@ def describe_record(action: ActionRecord) -> str:
         return f"{action.type.value} of {action.name}"
 
 
+def _limit(change: LimitChange) -> str:
+    how = f"from {bytes_of(change.from_)} to {bytes_of(change.to)}"
+    return f"the memory limit of container {change.container} {how}"
+
+
 def describe(action: Action) -> str:
     """What an action does, in a few words."""
     match action:
@@ -212,6 +219,8 @@ def describe(action: Action) -> str:
             return f"scale from {before} to {to}"
         case SetTemplate(before, to):
             return f"put revision {to} back in place of {before}"
+        case SetTemplateMemory(limits):
+            return f"set in the pod template {'; '.join(map(_limit, limits))}"
         case SetAutoscalerBound(name, _, bound, before, to):
             return f"set {bound} of HorizontalPodAutoscaler {name} from {before} to {to}"
         case ReleaseOwnership() | ReleaseAutoscaler():

@@ -18,6 +18,7 @@ from akeso.api.healing import (
     Attempt,
     Healing,
     HealingSpec,
+    LimitRecord,
     Pod,
     PolicyRef,
     TargetRef,
@@ -31,12 +32,14 @@ from akeso.domain.action import (
     Action,
     DeletePod,
     EvictPod,
+    LimitChange,
     ReleaseAutoscaler,
     ReleaseOwnership,
     Resize,
     Scale,
     SetAutoscalerBound,
     SetTemplate,
+    SetTemplateMemory,
 )
 from akeso.domain.finding import Evidence, Finding
 from akeso.domain.finding import Signal as About
@@ -63,6 +66,13 @@ def record_action(action: Action, target: WorkloadRef, *, afterwards: bool = Fal
                 values["surge_for"] = Pod(name=pod.name, uid=pod.uid)
         case SetTemplate(before, to):
             values = {"from_": before, "to": to}
+        case SetTemplateMemory(limits):
+            values = {
+                "limits": tuple(
+                    LimitRecord(container=c.container, from_=str(c.from_), to=str(c.to))
+                    for c in limits
+                )
+            }
         case ReleaseOwnership(manager):
             values = {"from_": manager}
         case Resize(pod, container, before, to):
@@ -111,6 +121,13 @@ def _action(record: ActionRecord) -> Action:
             )
         case ActionType.SET_TEMPLATE:
             return SetTemplate(record.from_ or "", record.to or "", restore=record.restore)
+        case ActionType.SET_TEMPLATE_MEMORY:
+            changes = tuple(
+                LimitChange(r.container, int(r.from_), int(r.to)) for r in record.limits or ()
+            )
+            if not changes:
+                raise ValueError("it names no limits")
+            return SetTemplateMemory(changes, restore=record.restore)
         case ActionType.RELEASE_OWNERSHIP:
             return ReleaseOwnership(record.from_ or "", restore=record.restore)
         case ActionType.RESIZE:

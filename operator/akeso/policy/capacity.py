@@ -5,20 +5,28 @@ A limit that no node can honour only moves the failure to the neighbours.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import replace
 
-from akeso.domain.action import Action, Plan, Resize, Scale, SetAutoscalerBound
+from akeso.domain.action import (
+    Action,
+    Plan,
+    Resize,
+    Scale,
+    SetAutoscalerBound,
+    SetTemplateMemory,
+)
 from akeso.domain.capacity import Amount, Bound, Capacity, Node, limited, requested
 from akeso.domain.verdict import Verdict, allow, deny
 from akeso.domain.words import bytes_of, quantity_of
-from akeso.domain.workload import Pod, Snapshot
+from akeso.domain.workload import Ask, Kind, Pod, Snapshot
 from akeso.policy.case import Case
 from akeso.policy.moment import LOOK_AGAIN_SECONDS
 from akeso.policy.wording import many
 
 GUARD = "capacity"
 
-More = Resize | Scale | SetAutoscalerBound
+More = Resize | Scale | SetAutoscalerBound | SetTemplateMemory
 
 
 def takes_more(plan: Plan | None, action: Action | None = None) -> tuple[More, ...]:
@@ -34,8 +42,8 @@ def takes_more(plan: Plan | None, action: Action | None = None) -> tuple[More, .
         a
         for a in wanted
         if isinstance(a, More)
-        and a.to > a.from_
         and not a.restore
+        and (isinstance(a, SetTemplateMemory) or a.to > a.from_)
         and not (isinstance(a, Scale) and _surge(plan, a))
     )
 
@@ -73,7 +81,7 @@ def _surge(plan: Plan, more: Scale) -> bool:
 
 
 def _unread(room: Capacity, more: tuple[More, ...]) -> Iterator[str]:
-    if room.bounds is None and any(isinstance(a, Resize) for a in more):
+    if room.bounds is None and any(isinstance(a, Resize | SetTemplateMemory) for a in more):
         yield "limitranges"
     if room.quotas is None:
         yield "resourcequotas"
@@ -100,9 +108,16 @@ def _too_much(seen: Snapshot, more: tuple[More, ...], room: Capacity) -> Iterato
             said = _beyond(seen, resize, bound)
             if said is not None:
                 yield deny(GUARD, "LimitRange", said)
+    for asks in _new_pods(seen, more):
+        for bound in room.bounds or ():
+            said = _pod_beyond(seen, asks, bound)
+            if said is not None:
+                yield deny(GUARD, "LimitRange", said)
     yield from _beyond_quota(seen, more, room)
     yield from _beyond_nodes(seen, resizes, room)
     yield from _beyond_cluster(seen, _more_pods(seen, more), room)
+    for asks in _new_pods(seen, more):
+        yield from _no_place(seen, requested(asks), room)
 
 
 def _beyond(seen: Snapshot, resize: Resize, bound: Bound) -> str | None:
@@ -152,6 +167,9 @@ def _added(seen: Snapshot, more: tuple[More, ...]) -> Mapping[str, float]:
 
     https://kubernetes.io/docs/concepts/policy/resource-quotas/
     """
+    new = next(_new_pods(seen, more), None)
+    if new is not None:
+        return _added_by_rollout(seen, new)
     pods = _more_pods(seen, more)
     each, most = requested(seen.asks), limited(seen.asks)
     resizes = [a for a in more if isinstance(a, Resize)]
@@ -168,6 +186,108 @@ def _added(seen: Snapshot, more: tuple[More, ...]) -> Mapping[str, float]:
         "pods": float(pods),
         "count/pods": float(pods),
     }
+
+
+def _new_pods(seen: Snapshot, more: tuple[More, ...]) -> Iterator[tuple[Ask, ...]]:
+    """What the containers of a pod ask for once the template has its new limits."""
+    for action in more:
+        if isinstance(action, SetTemplateMemory):
+            to = {c.container: float(c.to) for c in action.limits}
+            yield tuple(
+                _with_limit(a, to[a.container]) if a.container in to else a for a in seen.asks
+            )
+
+
+def _with_limit(ask: Ask, to: float) -> Ask:
+    """A request as large as the limit goes with it."""
+    memory = to if ask.memory == ask.memory_limit else ask.memory
+    return replace(ask, memory_limit=to, memory=memory)
+
+
+def _pod_beyond(seen: Snapshot, asks: tuple[Ask, ...], bound: Bound) -> str | None:
+    """What a LimitRange would refuse of the new pods, in words."""
+    parts = [(f"container {a.container}", a.memory_limit or 0.0, a.memory) for a in asks]
+    if bound.per_pod:
+        parts = [("a pod", limited(asks).memory, requested(asks).memory)]
+    for what, limit, request in parts:
+        if bound.memory is not None and limit > bound.memory:
+            return (
+                f"{what} of {seen.ref} would have a memory limit of {bytes_of(limit)}, but LimitRange "
+                f"{bound.name} allows {bytes_of(bound.memory)}; raise its max.memory or lower the "
+                "rung's ceiling."
+            )
+        if bound.ratio is not None and request > 0 and limit > bound.ratio * request:
+            return (
+                f"{what} of {seen.ref} would have a memory limit of {bytes_of(limit)} over a request "
+                f"of {bytes_of(request)}, but LimitRange {bound.name} allows {bound.ratio:g} times "
+                "the request; raise the request or its maxLimitRequestRatio."
+            )
+    return None
+
+
+def _added_by_rollout(seen: Snapshot, new: tuple[Ask, ...]) -> Mapping[str, float]:
+    """At most: all the new pods, and those that start before old ones go; less what is held now."""
+    each, most, pods = requested(new), limited(new), seen.replicas + seen.surge
+    held = [c for p in seen.present for c in p.containers]
+    cpu, memory = _held(seen.present)
+    return {
+        "limits.memory": pods * most.memory - sum(c.memory_wanted or 0.0 for c in held),
+        "limits.cpu": pods * most.cpu - sum(c.cpu_limit or 0.0 for c in held),
+        "requests.memory": pods * each.memory - memory,
+        "memory": pods * each.memory - memory,
+        "requests.cpu": pods * each.cpu - cpu,
+        "cpu": pods * each.cpu - cpu,
+        "pods": float(pods - len(seen.present)),
+        "count/pods": float(pods - len(seen.present)),
+    }
+
+
+def _held(pods: Iterable[Pod]) -> tuple[float, float]:
+    """CPU and memory that pods reserve; a request left out is as large as the limit."""
+    containers = [c for p in pods for c in p.containers]
+    cpu = sum(c.cpu_limit or 0.0 if c.cpu_request is None else c.cpu_request for c in containers)
+    memory = sum(
+        c.memory_wanted or 0.0 if c.memory_request is None else c.memory_request for c in containers
+    )
+    return cpu, memory
+
+
+def _no_place(seen: Snapshot, each: Amount, room: Capacity) -> Iterator[Verdict]:
+    """Whether the first new pods find room beside the old ones, and all of them in place of those.
+
+    A DaemonSet's pods stay on their nodes.
+    """
+    nodes = tuple(_candidates(seen.present, room.nodes or ()))
+    beside = sum(n.fits(each) for n in nodes)
+    ours = {n.name: [p for p in seen.present if p.node == n.name] for n in nodes}
+    freed = {n.name: _without(n, ours[n.name]).fits(each) for n in nodes}
+    if seen.ref.kind is Kind.DAEMON_SET:
+        tight = next((name for name, pods in ours.items() if freed[name] < len(pods)), None)
+        if tight is not None:
+            yield _no_room(seen, f"node {tight} has none for it", each, 1)
+    elif beside < seen.surge:
+        yield _no_room(
+            seen, f"the nodes have room for {beside} beside the others", each, seen.surge
+        )
+    elif sum(freed.values()) < seen.replicas:
+        said = f"the nodes have room for {sum(freed.values())}"
+        yield _no_room(seen, said, each, seen.replicas)
+
+
+def _without(node: Node, pods: list[Pod]) -> Node:
+    cpu, memory = _held(pods)
+    left = node.requested - Amount(cpu, memory)
+    return replace(node, requested=left, pods=node.pods - len(pods))
+
+
+def _no_room(seen: Snapshot, said: str, each: Amount, wanted: int) -> Verdict:
+    return deny(
+        GUARD,
+        "NoRoomInCluster",
+        f"{many(wanted, 'new pod')} of {seen.ref} would ask for {_asked(each)} each, and {said}; add "
+        "a node or lower the requests.",
+        LOOK_AGAIN_SECONDS,
+    )
 
 
 def _reserved(seen: Snapshot, resize: Resize) -> float:
@@ -240,6 +360,8 @@ def _room(seen: Snapshot, more: tuple[More, ...], room: Capacity) -> Iterator[st
         node = room.node(name)
         left = node.left.memory if node else 0.0
         yield f"{bytes_of(extra)} on node {name}, which has {bytes_of(left)} not reserved"
+    for asks in _new_pods(seen, more):
+        yield f"{many(seen.replicas, 'pod')} that ask for {_asked(requested(asks))} each"
     if pods := _more_pods(seen, more):
         found = sum(
             n.fits(requested(seen.asks)) for n in _candidates(seen.present, room.nodes or ())

@@ -2,7 +2,15 @@
 
 from __future__ import annotations
 
-from akeso.domain.action import DeletePod, EvictPod, Plan, Scale, SetTemplate
+from akeso.domain.action import (
+    DeletePod,
+    EvictPod,
+    Plan,
+    Scale,
+    SetTemplate,
+    SetTemplateMemory,
+    new_limits,
+)
 from akeso.domain.verdict import Verdict, allow, deny
 from akeso.domain.workload import Pod
 from akeso.policy.case import Case
@@ -50,6 +58,8 @@ def min_available(case: Case) -> Verdict:
     seen, least = case.seen, case.rules.min_available
     if isinstance(case.action, DeletePod):
         return _only_broken(case, case.action)
+    if _rolls(case):
+        return _while_rolling(case)
     pod = _going(case)
     if pod is None:
         return allow("min-available", f"No pod is evicted by this; {seen.ready} are ready.")
@@ -69,6 +79,28 @@ def min_available(case: Case) -> Verdict:
     )
 
 
+def _rolls(case: Case) -> bool:
+    """Pods that serve are exchanged; a rollback takes those that do not."""
+    now = case.action is None or isinstance(case.action, SetTemplateMemory)
+    return now and case.plan is not None and new_limits(case.plan) is not None
+
+
+def _while_rolling(case: Case) -> Verdict:
+    """The workload's own strategy says how many ready pods a rollout may do without."""
+    seen, least = case.seen, case.rules.min_available
+    left = max(0, min(seen.ready, seen.replicas - seen.unavailable))
+    said = f"{many(left, 'pod')} of {seen.ref} stay ready while it is rolled out"
+    if left >= least or seen.strategy == "Recreate":  # which has a guard of its own
+        return allow("min-available", f"{said}; the policy keeps {least}.")
+    return deny(
+        "min-available",
+        "MinAvailable",
+        f"{said} (its strategy does without {seen.unavailable}), but the policy keeps {least}; wait "
+        "for more ready pods, raise replicas or lower minAvailable.",
+        LOOK_AGAIN_SECONDS,
+    )
+
+
 def _only_broken(case: Case, action: DeletePod) -> Verdict:
     """A deletion passes by every budget, so it is for pods that serve nobody."""
     pod = case.seen.pod(action.pod.uid)
@@ -84,7 +116,7 @@ def _only_broken(case: Case, action: DeletePod) -> Verdict:
 def recreate(case: Case) -> Verdict:
     """With strategy Recreate a new template stops every pod before one of the new ones starts."""
     seen, least = case.seen, case.rules.min_available
-    now = isinstance(case.action, SetTemplate) or case.action is None
+    now = case.action is None or isinstance(case.action, SetTemplate | SetTemplateMemory)
     if not now or not _changes_template(case.plan) or seen.strategy != "Recreate":
         return allow("recreate", f"{seen.ref} is not stopped as a whole by this.")
     if seen.ready == 0 or least == 0:
@@ -96,19 +128,21 @@ def recreate(case: Case) -> Verdict:
     return deny(
         "recreate",
         "Recreate",
-        f"{seen.ref} has strategy Recreate: a rollback would stop its {many(seen.ready, 'ready pod')}"
-        f" at once, but the policy keeps {least}; set minAvailable: 0 or roll back by hand.",
+        f"{seen.ref} has strategy Recreate: a new template would stop its "
+        f"{many(seen.ready, 'ready pod')} at once, but the policy keeps {least}; set "
+        "minAvailable: 0 or change it by hand.",
     )
 
 
 def single_replica(case: Case) -> Verdict:
     """The only pod may go when another one was started first, or when the policy accepts a gap."""
     seen, plan = case.seen, case.plan
-    if plan is None or not any(isinstance(a, EvictPod) for a in plan.actions):
+    rolls = _rolls(case) and seen.strategy != "Recreate"
+    if plan is None or not (rolls or any(isinstance(a, EvictPod) for a in plan.actions)):
         return allow("single-replica", "No pod is evicted by this.")
     if seen.replicas != 1:
         return allow("single-replica", f"{seen.ref} wants {many(seen.replicas, 'pod')}.")
-    if _surged_by(plan):
+    if _surged_by(plan) or (rolls and not seen.unavailable):
         return allow("single-replica", f"A second pod of {seen.ref} is started first.")
     if case.rules.min_available < 1:
         return allow("single-replica", "The policy accepts a gap (minAvailable: 0).")
@@ -148,7 +182,8 @@ def _surged_by(plan: Plan) -> int:
 
 
 def _changes_template(plan: Plan | None) -> bool:
-    return plan is not None and any(isinstance(a, SetTemplate) for a in plan.actions)
+    changes = SetTemplate | SetTemplateMemory
+    return plan is not None and any(isinstance(a, changes) for a in plan.actions)
 
 
 def _readiness(pod: Pod) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 
-from akeso.domain.action import DeletePod, EvictPod, Resize, SetTemplate
+from akeso.domain.action import DeletePod, EvictPod, Resize, SetTemplate, SetTemplateMemory
 from akeso.domain.alert import Matcher, Silence
 from akeso.domain.verdict import Verdict, allow, deny
 from akeso.policy.case import Case
@@ -113,6 +113,6 @@ def _pods(case: Case) -> dict[str, None]:
     actions = case.plan.actions if case.plan else ()
     names = [pod.name for pod in case.finding.pods]
     names += [a.pod.name for a in actions if isinstance(a, EvictPod | DeletePod | Resize)]
-    if any(isinstance(a, SetTemplate) for a in actions):
+    if any(isinstance(a, SetTemplate | SetTemplateMemory) for a in actions):
         names += [pod.ref.name for pod in case.seen.present]
     return dict.fromkeys(names)

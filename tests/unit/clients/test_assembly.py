@@ -81,6 +81,26 @@ def test_what_a_workload_says_of_itself_is_kept() -> None:
     assert seen(Kind.DAEMON_SET, status__desiredNumberScheduled=7).replicas == 7
 
 
+def test_how_many_pods_a_rollout_has_too_many_and_too_few_is_the_strategys_word() -> None:
+    def pace(kind: Kind, replicas: int, how: Json) -> tuple[int, int]:
+        field = "strategy" if kind is Kind.DEPLOYMENT else "updateStrategy"
+        wanted: Json = {"spec__replicas": replicas, "status__desiredNumberScheduled": replicas}
+        found = seen(kind, **{f"spec__{field}": how, **wanted})
+        return found.surge, found.unavailable
+
+    def rolling(**fields: Any) -> Json:
+        return {"type": "RollingUpdate", "rollingUpdate": fields}
+
+    share = {"maxSurge": "25%", "maxUnavailable": "25%"}
+    assert pace(Kind.DEPLOYMENT, 1, rolling(**share)) == (1, 0)
+    assert pace(Kind.DEPLOYMENT, 10, rolling(**share)) == (3, 2)
+    assert pace(Kind.DEPLOYMENT, 2, rolling(maxSurge=0, maxUnavailable="25%")) == (0, 1)
+    assert pace(Kind.DEPLOYMENT, 2, {"type": "Recreate"}) == (0, 2)
+    assert pace(Kind.STATEFUL_SET, 3, rolling(partition=0)) == (0, 1)
+    assert pace(Kind.DAEMON_SET, 5, rolling(maxSurge=0, maxUnavailable="30%")) == (0, 2)
+    assert pace(Kind.DAEMON_SET, 5, {"type": "OnDelete"}) == (0, 0)
+
+
 def test_a_workload_scaled_to_zero_wants_none() -> None:
     assert seen(Kind.DEPLOYMENT, spec__replicas=0).replicas == 0
 

@@ -202,6 +202,13 @@ def test_a_pod_names_the_claims_it_mounts_also_those_made_for_it() -> None:
     assert trimmed(raw).claims == ("data-web", f"{raw['metadata']['name']}-scratch")
 
 
+def test_a_pod_that_a_vertical_pod_autoscaler_sizes_says_so() -> None:
+    raw = real("pod_of_replicaset")
+    assert not trimmed(raw).sized_by_vpa
+    raw["metadata"].setdefault("annotations", {})["vpaObservedContainers"] = "app"
+    assert trimmed(raw).sized_by_vpa
+
+
 def test_how_a_container_ended_is_remembered_while_it_waits_and_while_it_runs() -> None:
     ended = {"exitCode": 137, "reason": "OOMKilled", "finishedAt": "1970-01-01T00:01:00Z"}
     waiting = with_status(

@@ -16,6 +16,7 @@ from akeso.domain.action import (
     Scale,
     SetAutoscalerBound,
     SetTemplate,
+    SetTemplateMemory,
 )
 from akeso.domain.capacity import Amount, Capacity, Node
 from akeso.domain.workload import (
@@ -30,7 +31,7 @@ from akeso.domain.workload import (
 )
 from akeso.errors import AkesoError, BlockedError, GoneError, PermanentError, StaleError
 from unit.engine.sim_controllers import Controllers
-from unit.engine.sim_workload import MIB, SimPod, SimWorkload, shown
+from unit.engine.sim_workload import LIMIT, MIB, SimPod, SimWorkload, shown
 
 MANAGER = "akeso"
 GIB = 1024 * MIB
@@ -175,6 +176,13 @@ class SimCluster(Controllers):
                 if found is None:
                     raise GoneError(f"{w.ref} has no revision {name}")
                 self._write(w, f"template {name}", template=found.template)
+            case SetTemplateMemory(limits=limits):
+                self._same_version(w, seen)
+                [change] = limits
+                assert (change.container, change.from_) == ("app", w.limit)
+                what = f"template limit {change.from_ / MIB:g}->{change.to / MIB:g}"
+                template = self._with_limit(w, change.to)
+                self._write(w, what, template=template, limit=float(change.to))
             case ReleaseOwnership(manager=manager):
                 kept = tuple(m for m in w.managers if m != manager)
                 self.journal.commit("release", lambda: self._set(w, managers=kept))
@@ -211,6 +219,8 @@ class SimCluster(Controllers):
             paused=w.paused,
             strategy=w.strategy,
             partition=w.partition,
+            surge=1 if w.ref.kind is Kind.DEPLOYMENT else 0,
+            unavailable=0 if w.ref.kind is Kind.DEPLOYMENT else 1,
             ordered=w.ordered and w.ref.kind is Kind.STATEFUL_SET,
             update_revision=w.update_revision,
             revisions=revisions,
@@ -263,6 +273,17 @@ class SimCluster(Controllers):
 
         what = f"resize {action.pod.name} {action.from_ / MIB:g}->{action.to / MIB:g}"
         self.journal.commit(what, apply)
+
+    def _with_limit(self, w: SimWorkload, limit: int) -> dict[str, Any]:
+        """The template with another limit; one like it before is the same revision again."""
+        wanted = {**(w.template or {}), "memory": limit}
+        if limit == LIMIT:
+            del wanted["memory"]
+        if all(r.template != wanted for r in w.revisions):
+            number = max(r.number for r in w.revisions) + 1
+            name = f"v{number}"
+            w.revisions.append(Revision(name, f"{w.ref.name}-{name}", number, self.now, wanted))
+        return wanted
 
     def _same_version(self, w: SimWorkload, seen: Snapshot) -> None:
         if str(w.version) != seen.resource_version:

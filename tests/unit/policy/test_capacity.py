@@ -14,8 +14,8 @@ from akeso.domain.capacity import Amount, Bound, Capacity, Node, Quota, limited,
 from akeso.domain.workload import Ask, AutoscalerBound, Container, Snapshot
 from akeso.policy.capacity import capacity, nodes_of, takes_more
 from akeso.policy.case import Case
-from unit.policy.cases import EVICTION, ROLLBACK, SURGE, case, denied, plan, steady
-from unit.world import deployment, pod
+from unit.policy.cases import EVICTION, FOR_GOOD, ROLLBACK, SURGE, case, denied, plan, steady
+from unit.world import daemon_set, deployment, pod
 
 MIB = 2**20
 ASKS = (Ask("app", 0.5, 64 * MIB, None, 128 * MIB),)
@@ -239,3 +239,62 @@ def test_bounds_that_are_lowered_or_met_already_ask_for_nothing() -> None:
     assert takes_more(plan(lower)) == ()
     met = SetAutoscalerBound("web", "uid-hpa", AutoscalerBound.FLOOR, 2, 3)
     assert capacity(asked(met, room=room(node(free=0, cpu=0)))).allowed
+
+
+# -- new limits in the template: a rollout --------------------------------------------------------
+
+
+def equal(**fields: Any) -> Snapshot:
+    """As `seen`, with a request that goes with the limit."""
+    asks = (Ask("app", 0.0, 128.0 * MIB, None, 128.0 * MIB),)
+    return replace(seen(request=128.0 * MIB, **fields), asks=asks)
+
+
+def test_new_pods_must_keep_within_what_the_namespace_allows() -> None:
+    for bound, words in (
+        (Bound("most", False, 150.0 * MIB), "container app"),
+        (Bound("most", True, 150.0 * MIB), "a pod"),
+        (Bound("most", False, None, 2.0), "2 times the request"),
+    ):
+        verdict = capacity(asked(*FOR_GOOD, room=room(bounds=(bound,))))
+        assert denied(verdict, "LimitRange", words, "192 MiB", "most")
+    wide = Bound("most", False, 192.0 * MIB, 3.0)
+    assert capacity(asked(*FOR_GOOD, room=room(bounds=(wide,)))).allowed
+
+
+def test_a_quota_bears_the_new_pods_and_those_that_start_before_old_ones_go() -> None:
+    # 4 x 192 MiB in place of 3 x (128 + 32) MiB
+    for left, fits in ((288.0, True), (287.0, False)):
+        quota = Quota("team", "limits.memory", 4_096.0 * MIB, (4_096.0 - left) * MIB)
+        assert capacity(asked(*FOR_GOOD, room=room(quotas=(quota,)))).allowed is fits
+    pods = Quota("team", "pods", 3.0, 3.0)
+    assert denied(capacity(asked(*FOR_GOOD, room=room(quotas=(pods,)))), "QuotaExceeded", "pods")
+
+
+def test_the_first_new_pod_finds_a_place_beside_the_old_ones() -> None:
+    tight = room(node(free=150))
+    assert capacity(asked(*FOR_GOOD, room=tight)).allowed  # it asks for 64 MiB as before
+    verdict = capacity(asked(*FOR_GOOD, room=tight, seen=equal()))
+    assert denied(verdict, "NoRoomInCluster", "1 new pod", "192 MiB", "beside the others")
+
+
+def test_all_new_pods_find_a_place_in_the_end() -> None:
+    # one more of 192 MiB fits beside the three of 128 (+ nothing reserved by `side` but its limit)
+    enough, short = room(node(free=200)), room(node("node-1", free=10), node("node-2", free=200))
+    assert capacity(asked(*FOR_GOOD, room=enough, seen=equal())).allowed
+    assert capacity(asked(*FOR_GOOD, room=short, seen=equal())).allowed
+    crowd = replace(equal(), replicas=9)
+    verdict = capacity(asked(*FOR_GOOD, room=enough, seen=crowd))
+    assert denied(verdict, "NoRoomInCluster", "9 new pods", "have room for 3")
+
+
+def test_a_pod_of_a_daemon_set_must_fit_on_its_own_node() -> None:
+    asks = (Ask("app", 0.0, 128.0 * MIB, None, 128.0 * MIB),)
+    app = Container("app", memory_wanted=128.0 * MIB, memory_request=128.0 * MIB)
+    pods = [replace(pod("web-0"), node="node-1", containers=(app,))]
+    on_node = daemon_set(1, pods=pods, asks=asks)
+    other = node("node-2", free=2_000)
+    for free, fits in ((64.0, True), (63.0, False)):
+        case_ = asked(*FOR_GOOD, room=room(node(free=free), other), seen=on_node)
+        assert capacity(case_).allowed is fits
+    assert nodes_of(plan(*FOR_GOOD), on_node) is None

@@ -8,7 +8,7 @@ from akeso.domain.action import DeletePod, EvictPod
 from akeso.domain.workload import DisruptionBudget, Snapshot
 from akeso.policy.chain import Guard
 from akeso.policy.disruption import disruption_budget, min_available, recreate, single_replica
-from unit.policy.cases import EVICTION, ROLLBACK, SURGE, case, denied
+from unit.policy.cases import EVICTION, FOR_GOOD, ROLLBACK, SURGE, case, denied
 from unit.world import daemon_set, deployment, pod, stateful_set
 
 NONE_ALLOWED = (DisruptionBudget("web-pdb", 0),)
@@ -118,3 +118,31 @@ def test_the_only_pod_may_go_after_a_surge_or_where_a_gap_is_accepted() -> None:
     assert single_replica(case(deployment(1), *SURGE)).allowed
     assert single_replica(case(deployment(1), min_available=0)).allowed
     assert single_replica(case(deployment(2))).allowed
+
+
+@pytest.mark.parametrize("seen", [stateful_set(1), daemon_set(1), deployment(1, unavailable=1)])
+def test_a_rollout_that_takes_the_only_pod_first_leaves_a_gap(seen: Snapshot) -> None:
+    asked = case(seen, *FOR_GOOD)
+    assert denied(single_replica(asked), "SingleReplica", "2 replicas", "minAvailable: 0")
+    assert denied(min_available(asked), "MinAvailable", "0 pods", "keeps 1")
+    gap = case(seen, *FOR_GOOD, min_available=0)
+    assert single_replica(gap).allowed and min_available(gap).allowed
+
+
+def test_a_rollout_that_starts_a_pod_before_one_goes_leaves_none() -> None:
+    asked = case(deployment(1), *FOR_GOOD)
+    assert single_replica(asked).allowed and min_available(asked).allowed
+
+
+def test_a_rollout_may_do_without_so_many_as_its_strategy_says() -> None:
+    seen = deployment(4, surge=0, unavailable=2)
+    assert min_available(case(seen, *FOR_GOOD, min_available=2)).allowed
+    verdict = min_available(case(seen, *FOR_GOOD, min_available=3))
+    assert denied(verdict, "MinAvailable", "2 pods", "does without 2", "keeps 3")
+
+
+def test_a_template_with_other_limits_does_not_stop_a_recreated_workload_either() -> None:
+    seen = deployment(2, strategy="Recreate", surge=0, unavailable=2)
+    asked = case(seen, *FOR_GOOD)
+    assert denied(recreate(asked), "Recreate", "2 ready pods", "minAvailable: 0")
+    assert min_available(asked).allowed  # said once

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
@@ -85,6 +86,7 @@ def workload(kind: Kind, raw: Json, with_template: bool = False) -> WorkloadReco
     wanted = whole(spec, "replicas", 1)
     if kind is Kind.DAEMON_SET:
         wanted = whole(status, "desiredNumberScheduled")
+    surge, unavailable = _pace(kind, strategy, wanted)
     partial = Snapshot(
         ref=WorkloadRef(kind, meta["namespace"], meta["name"], meta["uid"]),
         resource_version=meta["resourceVersion"],
@@ -95,6 +97,8 @@ def workload(kind: Kind, raw: Json, with_template: bool = False) -> WorkloadReco
         paused=bool(spec.get("paused")),
         strategy=text(strategy, "type") or "RollingUpdate",
         partition=whole(part(strategy, "rollingUpdate"), "partition"),
+        surge=surge,
+        unavailable=unavailable,
         ordered=spec.get("podManagementPolicy") == "OrderedReady",
         update_revision=text(status, "updateRevision"),
         controller=f"{by['kind']}/{by['name']}" if by else None,
@@ -106,6 +110,28 @@ def workload(kind: Kind, raw: Json, with_template: bool = False) -> WorkloadReco
     )
     labels = part(spec, "template", "metadata", "labels")
     return WorkloadRecord(partial, Selector.parse(part(spec, "selector")), labels)
+
+
+def _pace(kind: Kind, strategy: Json, wanted: int) -> tuple[int, int]:
+    """How many pods a rollout may have too many, and too few; percentages as controllers round them.
+
+    https://kubernetes.io/docs/concepts/workloads/controllers/deployment/#rolling-update-deployment
+    """
+    how = text(strategy, "type")
+    if how in ("Recreate", "OnDelete"):
+        return 0, wanted if how == "Recreate" else 0
+    rolling, deployment = part(strategy, "rollingUpdate"), kind is Kind.DEPLOYMENT
+    surge = _share(rolling.get("maxSurge", "25%" if deployment else 0), wanted, up=True)
+    missing = rolling.get("maxUnavailable", "25%" if deployment else 1)
+    unavailable = _share(missing, wanted, up=not deployment)
+    return surge, unavailable if surge or unavailable else 1
+
+
+def _share(said: int | str, wanted: int, up: bool) -> int:
+    if isinstance(said, int):
+        return said
+    exact = int(said.rstrip("%")) * wanted / 100
+    return math.ceil(exact) if up else math.floor(exact)
 
 
 def _short(status: Json) -> str | None:

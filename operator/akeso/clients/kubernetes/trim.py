@@ -28,6 +28,9 @@ from akeso.domain.workload import (
 
 HASH_LABEL = "pod-template-hash"
 REVISION_LABEL = "controller-revision-hash"
+# What the admission controller of the VerticalPodAutoscaler leaves on a pod that it sizes.
+# https://github.com/kubernetes/autoscaler/blob/master/vertical-pod-autoscaler/pkg/utils/annotations/vpa_observed_containers.go
+VPA_ANNOTATION = "vpaObservedContainers"
 NUMBER_ANNOTATION = "deployment.kubernetes.io/revision"
 
 
@@ -100,6 +103,7 @@ def pod(raw: Json) -> PodRecord | None:
             windows=text(part(spec, "os"), "name") == "windows"
             or part(spec, "nodeSelector").get("kubernetes.io/os") == "windows",
             claims=_claims(meta["name"], spec),
+            sized_by_vpa=VPA_ANNOTATION in part(meta, "annotations"),
             resizable=_resizable(status),
             **_resizing(status),
         ),

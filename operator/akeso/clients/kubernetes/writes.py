@@ -2,24 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from typing import Any
 
 from akeso.clients.kubernetes import ownership, paths
 from akeso.clients.kubernetes.connection import ApiServer
-from akeso.clients.kubernetes.raw import Json, parts
+from akeso.clients.kubernetes.raw import Json, part, parts
 from akeso.clients.kubernetes.responses import JSON_PATCH, STRATEGIC_MERGE_PATCH
+from akeso.clients.kubernetes.trim import number
 from akeso.domain.action import (
     Action,
     DeletePod,
     EvictPod,
+    LimitChange,
     ReleaseAutoscaler,
     ReleaseOwnership,
     Resize,
     Scale,
     SetAutoscalerBound,
     SetTemplate,
+    SetTemplateMemory,
 )
 from akeso.domain.words import quantity_of
 from akeso.domain.workload import Autoscaler, Kind, Pod, PodRef, Snapshot
@@ -54,6 +57,8 @@ class Writes:
                 await self._scale(action, seen)
             case SetTemplate():
                 await self._set_template(action, seen)
+            case SetTemplateMemory():
+                await self._set_template_memory(action, seen)
             case ReleaseOwnership():
                 await self._release(_workload(seen), action.manager)
             case Resize():
@@ -104,6 +109,13 @@ class Writes:
             raise PermanentError(f"{seen.ref}: revision {target.name} was not read live.")
         change = _operation("replace", "/spec/template", target.template)
         await self._patch(_workload(seen), [change])
+
+    async def _set_template_memory(self, action: SetTemplateMemory, seen: Snapshot) -> None:
+        """The limits as they were seen are tested, however the template's text spells them."""
+        if seen.template is None:
+            raise PermanentError(f"{seen.ref}: its pod template was not read live.")
+        changes = [op for c in action.limits for op in _limit_operations(c, seen)]
+        await self._patch(_workload(seen), changes)
 
     async def _resize(self, action: Resize, seen: Snapshot) -> None:
         """A strategic merge, so that the other containers stay as they are.
@@ -219,6 +231,31 @@ def _autoscaler(name: str, uid: str, seen: Snapshot) -> Autoscaler:
 
 def _operation(kind: str, path: str, value: Any) -> Json:
     return {"op": kind, "path": path, "value": value}
+
+
+def _limit_operations(change: LimitChange, seen: Snapshot) -> Iterator[Json]:
+    """The request goes with the limit where it equals it; one left out does so by itself."""
+    path, raw = _container_of(change, seen)
+    resources = part(raw, "resources")
+    limit, request = (part(resources, k).get("memory") for k in ("limits", "requests"))
+    if limit is None or number(limit) != change.from_:
+        raise StaleError(f"{seen.ref}: the limit of container {change.container} has changed.")
+    to = quantity_of(change.to)
+    yield _operation("test", f"{path}/name", change.container)
+    yield _operation("test", f"{path}/resources/limits/memory", limit)
+    yield _operation("replace", f"{path}/resources/limits/memory", to)
+    if request is not None and number(request) == change.from_:
+        yield _operation("replace", f"{path}/resources/requests/memory", to)
+
+
+def _container_of(change: LimitChange, seen: Snapshot) -> tuple[str, Json]:
+    """Path and text of a container of the pod template."""
+    spec = part({"template": dict(seen.template or {})}, "template", "spec")
+    for group in ("containers", "initContainers"):
+        for index, raw in enumerate(parts(spec, group)):
+            if raw.get("name") == change.container:
+                return f"/spec/template/spec/{group}/{index}", raw
+    raise PermanentError(f"{seen.ref} has no container {change.container} in its pod template.")
 
 
 def _seen(pod: PodRef, seen: Snapshot) -> Pod:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from akeso.protocols import Healer
 from akeso_healers.raise_memory import RaiseMemory
+from akeso_healers.raise_memory_template import RaiseMemoryTemplate
 from akeso_healers.restart_pods import RestartPods
 from akeso_healers.rollback import BLAME_SECONDS, Rollback
 from akeso_healers.scale_out import ScaleOut
@@ -15,9 +16,23 @@ from akeso_healers.scale_out import ScaleOut
 
 def built_in(blame_seconds: float = BLAME_SECONDS) -> tuple[Healer, ...]:
     """The built-in routines with an installation's own settings."""
-    return (RaiseMemory(), ScaleOut(), RestartPods(), Rollback(blame_seconds))
+    return (
+        RaiseMemory(),
+        ScaleOut(),
+        RestartPods(),
+        RaiseMemoryTemplate(),
+        Rollback(blame_seconds),
+    )
 
 
 BUILT_IN: tuple[Healer, ...] = built_in()
 
-__all__ = ["BUILT_IN", "RaiseMemory", "RestartPods", "Rollback", "ScaleOut", "built_in"]
+__all__ = [
+    "BUILT_IN",
+    "RaiseMemory",
+    "RaiseMemoryTemplate",
+    "RestartPods",
+    "Rollback",
+    "ScaleOut",
+    "built_in",
+]

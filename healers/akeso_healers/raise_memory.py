@@ -7,18 +7,14 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from akeso.domain.action import ROOM, Action, Effect, Plan, Resize
-from akeso.domain.finding import Finding, Origin, Signal
-from akeso.domain.forecast import Forecast, SeriesKey
+from akeso.domain.finding import Finding
+from akeso.domain.forecast import Forecast
 from akeso.domain.verdict import Verdict, allow, deny
-from akeso.domain.words import bytes_of, quantity_of, seconds_of
+from akeso.domain.words import bytes_of, quantity_of, seconds_of, set_limits
 from akeso.domain.workload import Container, Kind, Pod, Snapshot
 from akeso.protocols import HealerContext
+from akeso_healers import memory
 
-MIB = 2**20
-# Half as much again: room for hours of an ordinary leak, and few raises until a ceiling is met.
-GROWTH = 1.5
-# A person, or a query, says nothing of the future: then the forecast must find it likelier than not.
-LIKELY = 0.5
 # As many as a Healing can record, each with its way back.
 MOST = 100
 
@@ -74,12 +70,14 @@ class RaiseMemory:
 
     name = "RaiseMemory"
     effect = Effect.BUYS_TIME
+    proposed = False
     kinds = frozenset(Kind)
 
     def diagnose(self, finding: Finding, seen: Snapshot, context: HealerContext) -> Verdict:
         """The first reason why not: cluster, finding, then each container."""
         denied = _not_possible(finding, seen, context) or next(
-            (no for no in map(_unfit, _growing(finding, seen, context)) if no is not None), None
+            (no for no in map(_unfit, memory.growing(finding, seen, context)) if no is not None),
+            None,
         )
         if denied is not None:
             reason, said = denied
@@ -107,44 +105,31 @@ class RaiseMemory:
         )
 
 
-def _not_possible(
-    finding: Finding, seen: Snapshot, context: HealerContext
-) -> tuple[str, str] | None:
+def _not_possible(finding: Finding, seen: Snapshot, context: HealerContext) -> memory.Denied | None:
     """What has nothing to do with a single container."""
-    if finding.about not in (Signal.MEMORY_EXHAUSTION, Signal.QUERY):
-        return "NotAMemoryProblem", f"more memory does not help against {finding.about}."
-    if not seen.resizes:
-        return "NoInPlaceResize", (
-            "this cluster can't resize running pods (it has no pods/resize, which came with "
-            "Kubernetes 1.33); use RestartPods, or raise the limit in the template."
-        )
-    if context.ceiling is None:
-        return "NoCeiling", "the rung has no ceiling, the limit up to which it may raise."
-    if not finding.pods:
-        return "NoPods", "the finding names no pods, so there is none to resize."
-    there = [p for ref in finding.pods if (p := seen.pod(ref.uid)) is not None]
-    if all(p.deleting for p in there):
-        names = ", ".join(ref.name for ref in finding.pods)
-        return ("AlreadyTerminating" if there else "GoneAlready"), f"{names} need no more memory."
-    if any(_growing(finding, seen, context)):
+    denied = memory.not_about_memory(finding) or _no_resize(seen)
+    denied = denied or memory.no_ceiling(context) or memory.nobody_there(finding, seen)
+    denied = denied or memory.sized_by_vpa(finding, seen)
+    if denied is not None or any(memory.growing(finding, seen, context)):
+        return denied
+    return memory.nothing_grows(finding, seen, context)
+
+
+def _no_resize(seen: Snapshot) -> memory.Denied | None:
+    if seen.resizes:
         return None
-    known = [f for p in there for _, f in _forecasts(p, seen, context) if f.ttf is not None]
-    if known and all(f.levelled_off for f in known):
-        return "LevelledOff", _level(known[0])
-    if known:
-        return "NotGrowing", "no container of these pods is expected to reach its memory limit."
-    return "NoForecast", (
-        "there is no forecast of the memory of these pods; they need a limit, samples, and a "
-        "signal MemoryExhaustion."
+    return "NoInPlaceResize", (
+        "this cluster can't resize running pods (it has no pods/resize, which came with "
+        "Kubernetes 1.33); use RestartPods, or raise the limit in the template."
     )
 
 
-def _unfit(hit: tuple[Pod, Container, Forecast]) -> tuple[str, str] | None:
+def _unfit(hit: memory.Hit) -> memory.Denied | None:
     """Why a container that grows can't be helped by this; then the next rung helps all."""
     pod, container, forecast = hit
     what = f"container {container.name} of pod {pod.ref.name}"
     if forecast.levelled_off:
-        return "LevelledOff", _level(forecast)
+        return "LevelledOff", memory.level(forecast)
     if container.memory_wanted is None:
         return "NoLimit", f"{what} has no memory limit of its own that could be raised."
     if any(c.last_exit_reason == "OOMKilled" for c in pod.containers):
@@ -168,82 +153,24 @@ def _unfit(hit: tuple[Pod, Container, Forecast]) -> tuple[str, str] | None:
     return None
 
 
-def _level(forecast: Forecast) -> str:
-    key = forecast.key
-    return (
-        f"the memory of container {key.container} of pod {key.pod} has levelled off at "
-        f"{bytes_of(forecast.value or 0.0)}, as a heap of a fixed size does (a JVM's -Xmx): it would "
-        "not grow with the limit."
-    )
-
-
 def _too_low(seen: Snapshot, short: Raise) -> Verdict:
-    least = quantity_of(_whole_mib(short.limit / ROOM))
+    least, ref = memory.whole_mib(short.limit / ROOM), seen.ref
+    by_hand = set_limits(ref.kind, ref.name, ref.namespace, {short.container.name: least})
     return deny(
         RaiseMemory.name,
         "CeilingReached",
-        f"{seen.ref}: container {short.container.name} of pod {short.pod.ref.name} has a memory "
-        f"limit of {bytes_of(short.limit)}, and the ceiling leaves too little room above it: use a "
-        f"ceiling of {least} or more. For good it is raised in the template: kubectl set resources "
-        f"{seen.ref.kind.lower()}/{seen.ref.name} -n {seen.ref.namespace} -c {short.container.name} "
-        f"--limits=memory={least}",
+        f"{ref}: container {short.container.name} of pod {short.pod.ref.name} has a memory limit of "
+        f"{bytes_of(short.limit)}, and the ceiling leaves too little room above it: use a ceiling of "
+        f"{quantity_of(least)} or more. For good it is raised in the template: {by_hand}",
     )
-
-
-def _growing(
-    finding: Finding, seen: Snapshot, context: HealerContext
-) -> Iterator[tuple[Pod, Container, Forecast]]:
-    """The containers that need more, in the finding's order of pods, each once."""
-    for uid in dict.fromkeys(ref.uid for ref in finding.pods):
-        pod = seen.pod(uid)
-        if pod is None or pod.deleting:
-            continue
-        for container, forecast in _forecasts(pod, seen, context):
-            if _needs_more(finding, forecast):
-                yield pod, container, forecast
-
-
-def _forecasts(
-    pod: Pod, seen: Snapshot, context: HealerContext
-) -> Iterator[tuple[Container, Forecast]]:
-    for container in pod.containers:
-        key = SeriesKey(seen.ref.namespace, pod.ref.name, container.name)
-        forecast = context.forecasts.get(key)
-        if forecast is not None:
-            yield container, forecast
-
-
-def _needs_more(finding: Finding, forecast: Forecast) -> bool:
-    """An alarm; where something else than a forecast asks, that it is likely at least."""
-    if forecast.alarm:
-        return True
-    if finding.about is Signal.MEMORY_EXHAUSTION and finding.origin is not Origin.REQUEST:
-        return False
-    ttf, probability = forecast.ttf, forecast.probability
-    return ttf is not None and ttf[1] < math.inf and (probability or 0.0) >= LIKELY
 
 
 def _raises(finding: Finding, seen: Snapshot, context: HealerContext) -> Iterator[Raise]:
     ceiling = context.ceiling or 0.0
-    found = [hit for hit in _growing(finding, seen, context) if _unfit(hit) is None]
+    found = [hit for hit in memory.growing(finding, seen, context) if _unfit(hit) is None]
     for pod, container, forecast in found[:MOST]:
         limit = container.memory_wanted or 0.0
-        to = min(_whole_mib(_wanted(forecast, limit)), int(ceiling))
-        yield Raise(pod, container, forecast, limit, to)
-
-
-def _wanted(forecast: Forecast, limit: float) -> float:
-    """So much that there is room when the failure should have come at the latest."""
-    value, ttf = forecast.value, forecast.ttf
-    least = GROWTH * limit
-    if value is None or ttf is None or not 0 < ttf[1] <= ttf[2] < math.inf:
-        return least
-    late = value + (limit - value) * ttf[2] / ttf[1]
-    return max(least, late / ROOM)
-
-
-def _whole_mib(value: float) -> int:
-    return math.ceil(value / MIB) * MIB
+        yield Raise(pod, container, forecast, limit, memory.wanted(forecast, limit, ceiling))
 
 
 def _resize(r: Raise, before: int, to: int, restore: bool = False) -> Action:

@@ -27,6 +27,7 @@ class RestartPods:
 
     name = "RestartPods"
     effect = Effect.BUYS_TIME
+    proposed = False
     kinds = frozenset(Kind)
 
     def diagnose(self, finding: Finding, seen: Snapshot, context: HealerContext) -> Verdict:

@@ -7,6 +7,7 @@ from akeso.domain.finding import Finding, Signal
 from akeso.domain.verdict import Verdict, allow, deny
 from akeso.domain.workload import Kind, Pod, Revision, Snapshot
 from akeso.protocols import HealerContext
+from akeso_healers.templates import not_rolled_out
 
 # Well above usual rollout times, well below the time to the next outage of something else; a
 # setting of the operator (rollout_blame_seconds).
@@ -35,6 +36,7 @@ class Rollback:
 
     name = "Rollback"
     effect = Effect.REMOVES_CAUSE
+    proposed = False
     kinds = frozenset(Kind)
 
     def __init__(self, blame_seconds: float = BLAME_SECONDS) -> None:
@@ -42,7 +44,7 @@ class Rollback:
 
     def diagnose(self, finding: Finding, seen: Snapshot, context: HealerContext) -> Verdict:
         """The first reason why not: workload, cause, then where to go back to."""
-        denied = _not_possible(seen) or self._not_the_cause(finding, seen, context)
+        denied = not_rolled_out(self.name, seen) or self._not_the_cause(finding, seen, context)
         if denied is not None:
             return denied
         healthy = _last_healthy(seen, context)
@@ -125,31 +127,6 @@ class Rollback:
             f"The problem of {seen.ref} began {delay:.0f} s after revision {current.name} was "
             f"made; a rollout is blamed for {self._blame_seconds:.0f} s.",
         )
-
-
-def _not_possible(seen: Snapshot) -> Verdict | None:
-    """Workloads whose controller would not carry a template out, or only in part."""
-    if seen.paused:
-        return deny(
-            Rollback.name,
-            "RolloutPaused",
-            f"{seen.ref} is paused: its controller would not roll anything back; resume it first.",
-        )
-    if seen.strategy == "OnDelete":
-        return deny(
-            Rollback.name,
-            "OnDelete",
-            f"{seen.ref} has strategy OnDelete: pods change only when somebody deletes them, "
-            "so a rollback is done by hand as well.",
-        )
-    if seen.partition > 0:
-        return deny(
-            Rollback.name,
-            "Partition",
-            f"{seen.ref} is rolled out from pod {seen.partition} upwards (partition): somebody "
-            "leads this rollout by hand and takes it back by hand.",
-        )
-    return None
 
 
 def _nowhere_to_go(seen: Snapshot) -> Verdict:

@@ -49,6 +49,7 @@ class ScaleOut:
 
     name = "ScaleOut"
     effect = Effect.BUYS_TIME
+    proposed = False
     kinds = frozenset({Kind.DEPLOYMENT, Kind.STATEFUL_SET})
 
     def diagnose(self, finding: Finding, seen: Snapshot, context: HealerContext) -> Verdict:

@@ -55,7 +55,8 @@ class Healer(Protocol):
     """One routine. Pure: it reads a Snapshot and returns values.
 
     `diagnose` says whether the routine fits this finding on this target (its own preconditions);
-    `plan` is only called where it does.
+    `plan` is only called where it does. A `proposed` routine is told to people in place of being
+    carried out, unless the rung, or a person's request, names it and says otherwise.
     """
 
     @property
@@ -66,6 +67,9 @@ class Healer(Protocol):
 
     @property
     def kinds(self) -> frozenset[Kind]: ...
+
+    @property
+    def proposed(self) -> bool: ...
 
     def diagnose(self, finding: Finding, seen: Snapshot, context: HealerContext) -> Verdict: ...
 

@@ -31,6 +31,7 @@ class OneMore:
     """Adds a replica for as long as it is needed."""
 
     name = "OneMore"
+    proposed = False
     effect = Effect.REMOVES_CAUSE
     kinds = frozenset(Kind)
 

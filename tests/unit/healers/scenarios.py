@@ -8,7 +8,16 @@ from typing import Any
 
 from akeso.domain.finding import Evidence, Finding, Origin, Signal
 from akeso.domain.forecast import Forecast, Readiness, SeriesKey
-from akeso.domain.workload import Autoscaler, Container, Pod, PodRef, Resizing, Snapshot
+from akeso.domain.workload import (
+    Ask,
+    Autoscaler,
+    Container,
+    Kind,
+    Pod,
+    PodRef,
+    Resizing,
+    Snapshot,
+)
 from akeso.protocols import HealerContext
 from unit.world import NOW, daemon_set, deployment, finding, pod, revision, stateful_set
 
@@ -101,7 +110,23 @@ def sized(name: str = "web-0", **fields: Any) -> Pod:
 
 
 def filling(*pods: Pod, **fields: Any) -> Snapshot:
-    return deployment(len(pods) or 1, pods=pods or (sized(),), **{"resizes": True, **fields})
+    kind = fields.pop("kind", Kind.DEPLOYMENT)
+    made = {Kind.DEPLOYMENT: deployment, Kind.STATEFUL_SET: stateful_set}.get(kind, daemon_set)
+    return made(len(pods) or 1, pods=pods or (sized(),), **{"resizes": True, **fields})
+
+
+def lasting(name: str, seen: Snapshot, reason: str = "", **fields: Any) -> Scenario:
+    """As `raising`, for the template, which gives 256 MiB."""
+    made = raising(name, seen, reason, **fields)
+    return replace(made, healer="RaiseMemoryTemplate")
+
+
+def templated(*pods: Pod, limit: float | None = 256.0 * MIB, **fields: Any) -> Snapshot:
+    return filling(*pods, **{"asks": (Ask("app", 0.1, 64.0 * MIB, None, limit),), **fields})
+
+
+def raised_to(limit: float, **fields: Any) -> Pod:
+    return sized(memory_limit=limit * MIB, memory_wanted=limit * MIB, **fields)
 
 
 _slow = {"alarm": False, "probability": 0.2}
@@ -131,6 +156,11 @@ _sick = deployment(3, pods=(pod("web-0", ready=False), pod("web-1"), pod("web-2"
 _leaving = deployment(2, pods=(pod("web-0", deleting=True, ready=False), pod("web-1")))
 _predecessor = replace(pod("web-0"), ref=PodRef("web-0", "an-older-uid"))
 
+VPA = "VerticalPodAutoscaler"
+BRIEF_GAP = HealerContext(
+    0, ("v1",), MANAGER, forecasts=dict([alarm(sized())]), ceiling=1024.0 * MIB
+)
+
 FITTING: tuple[Scenario, ...] = (
     raising("a Deployment", filling()),
     raising(
@@ -150,6 +180,18 @@ FITTING: tuple[Scenario, ...] = (
         context=HealerContext(
             1, (), MANAGER, forecasts=dict([alarm(sized(), alarm=False)]), ceiling=GIB
         ),
+    ),
+    lasting("a Deployment", templated()),
+    lasting("of a cluster that resizes nothing", templated(resizes=False)),
+    lasting("of a StatefulSet", templated(kind=Kind.STATEFUL_SET), context=BRIEF_GAP),
+    lasting("of a DaemonSet", templated(kind=Kind.DAEMON_SET), context=BRIEF_GAP),
+    with_context(
+        lasting("raised in place before", templated(raised_to(384))),
+        forecasts=dict([alarm(sized(), **_slow)]),
+    ),
+    with_context(
+        lasting("raised in place, and a heap that needs it", templated(raised_to(384))),
+        forecasts=dict([alarm(sized(), levelled_off=True)]),
     ),
     load("a Deployment", deployment(3)),
     load("its only pod", deployment(1)),
@@ -220,6 +262,36 @@ LOOK_ALIKES: tuple[Scenario, ...] = (
     raising("a Windows pod", filling(replace(sized(), windows=True)), "WindowsPod"),
     raising("a resize put off", filling(_put_off), "ResizePending"),
     with_context(raising("at its ceiling", filling(_raised), "CeilingReached"), ceiling=GIB * 0.8),
+    lasting(
+        "a failing rollout",
+        templated(),
+        "NotAMemoryProblem",
+        finding=finding(templated(), sized(), about=Signal.ROLLOUT_FAILING),
+    ),
+    with_context(lasting("no ceiling", templated(), "NoCeiling"), ceiling=None),
+    lasting("paused", templated(paused=True), "RolloutPaused"),
+    lasting("OnDelete", templated(kind=Kind.DAEMON_SET, strategy="OnDelete"), "OnDelete"),
+    lasting("a partition", templated(kind=Kind.STATEFUL_SET, partition=1), "Partition"),
+    lasting("no pods named", templated(), "NoPods", finding=finding(templated())),
+    lasting("pods gone", templated(), "GoneAlready", finding=finding(templated(), pod("web-9"))),
+    lasting("no limit in the template", templated(limit=None), "NoLimit"),
+    lasting("sized by a VPA", templated(replace(sized(), sized_by_vpa=True)), VPA),
+    raising("sized by a VPA", filling(replace(sized(), sized_by_vpa=True)), VPA),
+    with_context(lasting("no forecast", templated(), "NoForecast"), forecasts={}),
+    with_context(
+        lasting("no alarm", templated(), "NotGrowing"), forecasts=dict([alarm(sized(), **_slow)])
+    ),
+    with_context(
+        lasting("a JVM's heap", templated(), "LevelledOff"),
+        forecasts=dict([alarm(sized(), levelled_off=True)]),
+    ),
+    with_context(
+        lasting("raised in place, and needed no more", templated(raised_to(384)), "NotGrowing"),
+        forecasts=dict([alarm(sized(), **_slow, value=200.0 * MIB)]),
+    ),
+    with_context(
+        lasting("at its ceiling", templated(raised_to(300)), "CeilingReached"), ceiling=300.0 * MIB
+    ),
     load(
         "memory that fills up",
         deployment(3),

@@ -15,6 +15,7 @@ from akeso.domain.action import (
     Action,
     DeletePod,
     EvictPod,
+    LimitChange,
     Plan,
     ReleaseAutoscaler,
     ReleaseOwnership,
@@ -22,9 +23,10 @@ from akeso.domain.action import (
     Scale,
     SetAutoscalerBound,
     SetTemplate,
+    SetTemplateMemory,
 )
 from akeso.domain.workload import Autoscaler, AutoscalerBound, Kind, Pod, Snapshot
-from unit.world import NOW, pod
+from unit.world import NOW, pod, revision
 
 
 class Crash(Exception):
@@ -41,6 +43,7 @@ class Simulator:
         self._manager = manager
         self._broken = frozenset(broken)
         self._made = 0
+        self._asks, self._template = seen.asks, seen.template or {}
 
     def perform(self, action: Action) -> None:
         """One write, as the API server would take it."""
@@ -57,6 +60,8 @@ class Simulator:
                 revision = self.seen.revision(name)
                 assert revision is not None
                 self._write(template=revision.template)
+            case SetTemplateMemory(limits=limits):
+                self._set_limits(limits)
             case ReleaseOwnership(manager=manager):
                 kept = tuple(m for m in self.seen.managers if m != manager)
                 self.seen = replace(self.seen, managers=kept)
@@ -83,6 +88,20 @@ class Simulator:
                 assert found is not None
                 kept = tuple(m for m in found.managers if m != manager)
                 self.seen = replace(self.seen, autoscaler=replace(found, managers=kept))
+
+    def _set_limits(self, limits: Sequence[LimitChange]) -> None:
+        """A template that was there before is the revision that it was."""
+        to = {c.container: float(c.to) for c in limits}
+        asks = tuple(
+            replace(a, memory_limit=to.get(a.container, a.memory_limit)) for a in self.seen.asks
+        )
+        template = {**(self.seen.template or {}), "limits": [a.memory_limit for a in asks]}
+        if asks == self._asks:
+            template = dict(self._template)
+        if all(r.template != template for r in self.seen.revisions):
+            made = replace(revision("raised", 9), template=template)
+            self.seen = replace(self.seen, revisions=(*self.seen.revisions, made))
+        self._write(template=template, asks=asks)
 
     def _set_autoscaler(self, bound: AutoscalerBound, to: int) -> None:
         found = self.seen.autoscaler

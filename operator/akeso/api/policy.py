@@ -41,6 +41,13 @@ class Mode(StrEnum):
     HEAL = "Heal"
 
 
+class RungMode(StrEnum):
+    """Whether a rung is carried out when its turn comes, or only proposed to people."""
+
+    HEAL = "Heal"
+    PROPOSE = "Propose"
+
+
 class Builtin(StrEnum):
     """The problems that need no query."""
 
@@ -140,13 +147,15 @@ class Rung(Model):
     """One routine of a ladder, and how long it may take in all.
 
     `max_replicas` (ScaleOut only, and there it is required) is how many replicas it may set.
-    `ceiling` (RaiseMemory only, and there it is required) is the highest memory limit in bytes.
+    `ceiling` (RaiseMemory and RaiseMemoryTemplate only, and there it is required) is the highest
+    memory limit in bytes. `mode` None: the healer's own default (`akeso.protocols.Healer`).
     """
 
     healer: Annotated[str, Field(min_length=1, max_length=63, pattern=r"^[A-Z][A-Za-z0-9]*$")]
     timeout_seconds: Annotated[int, Field(ge=10, le=7200)] = 600
     max_replicas: Annotated[int, Field(ge=2, le=10000)] | None = None
     ceiling: MemoryAmount | None = None
+    mode: RungMode | None = None
 
 
 # Percent of the CPU that a workload's pods may use, from which it is saturated: above that, requests

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -14,7 +14,7 @@ from akeso.domain.workload import Snapshot
 from akeso.engine import record
 from akeso.engine.detect import Problem
 from akeso.engine.intent import finished, record_action, target_of
-from akeso.engine.judge import Judgement, past_healings
+from akeso.engine.judge import Judgement, Proposal, past_healings
 from akeso.engine.subject import Progress, Subject, predicted_failure
 from akeso.engine.tell import Told, block_told
 
@@ -97,6 +97,17 @@ def _pre_state(seen: Snapshot) -> dict[str, str]:
     }
 
 
+def proposing(
+    healing: Healing, proposals: Sequence[Proposal], now: datetime
+) -> tuple[Healing, tuple[Told, ...]]:
+    """Tells of rungs that fit and are left to a person, once."""
+    if not proposals:
+        return healing, ()
+    healer, said = proposals[0].healer, " ".join(p.sentence for p in proposals)
+    after = record.proposed(healing, healer, said, now)
+    return after, (() if after is healing else (Told("Proposed", healer, said),))
+
+
 def refused(healing: Healing, judgement: Judgement, now: datetime) -> Progress:
     """A rung would fit, but guards say not now."""
     after = record.blocked(healing, judgement.verdicts, now)
@@ -112,6 +123,8 @@ def nothing_fits(healing: Healing, signal: Signal, judgement: Judgement, now: da
         reason, said = "NoHealer", NO_HEALER[signal.about]
     else:
         reason, said = "NoLadder", "the signal names no healer, a person must look"
+    more = (p.sentence for p in judgement.proposals if p.sentence != said)
+    said = " ".join([said, *more])
     after = record.needs_human(healing, reason, said, now)
     if denial:
         after = record.blocked(after, judgement.verdicts, now)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import datetime, timedelta
 
 from akeso.api.healing import Attempt, Healing
@@ -10,6 +11,7 @@ from akeso.domain.action import Effect
 from akeso.domain.finding import Outcome
 from akeso.engine import record
 from akeso.engine.intent import running, target_of
+from akeso.engine.judge import Proposal
 from akeso.engine.subject import Progress
 from akeso.engine.tell import Told
 from akeso.engine.verify import Check, Look
@@ -30,7 +32,7 @@ def concluded(
     if look.check is Check.WAITING:
         if now < _patience(attempt):
             return Progress(healing, False)
-        return undone(healing, attempt, look.late, look.message, now)
+        return undone(healing, attempt, look.late, look.message, now, look.stuck)
     counted = record.counted(attempt, look.check.value, rules.successes, now)
     if counted is not attempt:
         healing = record.with_attempt(healing, counted)
@@ -56,9 +58,9 @@ def _verdict(
     if counts is None:
         return Progress(healing, False)
     if look.event or counts.bad >= rules.failure_limit:
-        return undone(healing, attempt, Outcome.FAILED, look.message, now)
+        return undone(healing, attempt, Outcome.FAILED, look.message, now, look.stuck)
     if counts.errors >= rules.error_limit:
-        return undone(healing, attempt, Outcome.ERROR, look.message, now)
+        return undone(healing, attempt, Outcome.ERROR, look.message, now, back=False)
     if counts.inconclusive >= rules.inconclusive_limit:
         return _judged(healing, attempt, Outcome.INCONCLUSIVE, look.message, now)
     due = attempt.predicted_failure_at
@@ -73,10 +75,20 @@ def _verdict(
 
 
 def undone(
-    healing: Healing, attempt: Attempt, outcome: Outcome, said: str, now: datetime
+    healing: Healing,
+    attempt: Attempt,
+    outcome: Outcome,
+    said: str,
+    now: datetime,
+    back: bool = True,
 ) -> Progress:
-    """Given up with this outcome: what can be taken back is, then the attempt ends."""
-    return Progress(record.with_attempt(healing, record.undoing(attempt, outcome, said, now)), True)
+    """Given up with this outcome: what can be taken back is, then the attempt ends.
+
+    Without `back` a pod template is left as it was set: its pods run, and to roll them out once
+    more with less would not help them.
+    """
+    undoing = record.undoing(attempt, outcome, said, now, back)
+    return Progress(record.with_attempt(healing, undoing), True)
 
 
 def _judged(
@@ -101,11 +113,12 @@ def ended(healing: Healing, attempt: Attempt, now: datetime) -> Progress:
     return Progress(healing, True, told)
 
 
-def given_up(healing: Healing, now: datetime) -> Progress:
+def given_up(healing: Healing, now: datetime, proposals: Sequence[Proposal] = ()) -> Progress:
     """The ladder is at its end: a person must look."""
     last = healing.status.attempts[-1]
     verdict = last.verdict or Outcome.ERROR
     said = f"{last.healer} on {target_of(healing)}: {last.message}; a person must look"
+    said = ". ".join([said, *(p.sentence for p in proposals)])
     reason = f"{verdict.value}AtTheEnd"
     healing = record.needs_human(healing, reason, said, now)
     told = (Told("NeedsHuman", reason, said),)

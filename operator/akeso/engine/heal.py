@@ -16,7 +16,7 @@ from akeso.engine.act import Actor, TargetGone, look_at, with_room
 from akeso.engine.detect import Problem
 from akeso.engine.freshness import measured
 from akeso.engine.intent import finished, new_healing, running
-from akeso.engine.judge import Circumstances, Judge, Judgement
+from akeso.engine.judge import Circumstances, Judge, Judgement, Proposal
 from akeso.engine.records import Records
 from akeso.engine.subject import Progress, Subject, predicted_failure
 from akeso.engine.tell import Told, block_told, decision
@@ -123,14 +123,30 @@ class Healer:
                 return await self._without_problem(healing, subject, now)
             subject, seen = worse
         judgement = await self._judged(healing, subject, seen)
-        if judgement.rung is not None and judgement.denial is None:
+        acts = judgement.rung is not None and judgement.denial is None
+        if acts or begin.proposing(healing, judgement.proposals, now)[1]:
             around = await self._actor.live(subject.around)
             subject = replace(subject, around=around)
             seen = await look_at(self._cluster, healing)
             judgement = await self._judged(healing, subject, seen)
+        after, proposed = begin.proposing(healing, judgement.proposals, now)
+        progress = self._next(after, subject, seen, judgement, now)
+        said = "".join(t.message for t in progress.told if t.what == "NeedsHuman")
+        news = tuple(t for t in proposed if t.message not in said)  # told once is enough
+        return replace(progress, told=(*news, *progress.told))
+
+    def _next(
+        self,
+        healing: Healing,
+        subject: Subject,
+        seen: Snapshot,
+        judgement: Judgement,
+        now: datetime,
+    ) -> Progress:
+        """What follows from a judgement."""
         if judgement.rung is None:
             if healing.status.attempts:
-                return conclude.given_up(healing, now)
+                return conclude.given_up(healing, now, judgement.proposals)
             return begin.nothing_fits(healing, subject.signal, judgement, now)
         if judgement.denial is not None:
             return begin.refused(healing, judgement, now)
@@ -198,7 +214,32 @@ class Healer:
         self._checked[uid] = unix
         look = await self._look(healing, attempt, subject)
         effect = self._judge.effect_of(attempt)
-        return conclude.concluded(healing, look, effect, rules, now)
+        progress = conclude.concluded(healing, look, effect, rules, now)
+        verdict = progress.healing.status.verdict
+        more = self._judge.leaves_to_people(subject.signal, attempt.rung)
+        if verdict is not Outcome.VERIFIED or not more:
+            return progress
+        try:
+            proposals = await self._proposals(progress.healing, attempt.rung, subject)
+        except AkesoError as error:
+            log.info("%s: what else could be done is not known: %s", uid, error)
+            return progress
+        after, told = begin.proposing(progress.healing, proposals, now)
+        return replace(progress, healing=after, told=(*progress.told, *told))
+
+    async def _proposals(
+        self, healing: Healing, rung: int, subject: Subject
+    ) -> tuple[Proposal, ...]:
+        """What is left to a person after a rung that helped: what would make it last."""
+        question = subject.question(await look_at(self._cluster, healing), healing)
+        if not self._judge.proposed_after(question, rung):
+            return ()
+        around = await self._actor.live(subject.around)
+        question = replace(question, around=around)
+        plans = [j.plan for j in self._judge.proposed_after(question, rung) if j.plan is not None]
+        question = await with_room(self._cluster, question, plans)
+        judged = self._judge.proposed_after(question, rung)
+        return tuple(p for p in (j.proposal for j in judged) if p is not None)
 
     async def _look(self, healing: Healing, attempt: Attempt, subject: Subject) -> Look:
         try:

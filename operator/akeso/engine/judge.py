@@ -7,10 +7,10 @@ from dataclasses import dataclass, replace
 
 from akeso.api.control import HealingControl
 from akeso.api.healing import Attempt, Healing
-from akeso.api.policy import HealingPolicy, Mode, Rung, Signal
+from akeso.api.policy import HealingPolicy, Mode, Rung, RungMode, Signal
 from akeso.domain.action import Action, Effect, Plan
 from akeso.domain.capacity import Capacity
-from akeso.domain.finding import FROM_THE_API, Finding, Outcome
+from akeso.domain.finding import FROM_THE_API, Finding, Origin, Outcome
 from akeso.domain.verdict import Verdict
 from akeso.domain.workload import Snapshot, WorkloadRef
 from akeso.engine import record
@@ -30,15 +30,35 @@ FIELD_MANAGER = "akeso"
 
 # Denials that concern one routine on this target: another rung may still fit.
 OF_THE_RUNG = frozenset(
-    {"controller", "autoscaler", "gitops", "retries", "recreate", "single-replica", "capacity"}
+    {
+        "controller",
+        "autoscaler",
+        "gitops",
+        "retries",
+        "recreate",
+        "single-replica",
+        "capacity",
+        "proposal",
+    }
 )
+# What stands against a proposal that is worth telling: that it is one, and that nothing is done.
+OF_A_PROPOSAL = frozenset({"proposal", "mode"})
+
+
+@dataclass(frozen=True, slots=True)
+class Proposal:
+    """A rung that fits and is left to a person: what it would do, and how to have it done."""
+
+    healer: str
+    sentence: str
 
 
 @dataclass(frozen=True, slots=True)
 class Judgement:
     """The rung that would be tried, its plan, and what every guard says of it.
 
-    `rung` None: the ladder is at its end, or no rung fits; `verdicts` then tell why.
+    `rung` None: the ladder is at its end, or no rung fits; `verdicts` then tell why. `proposals`
+    are rungs that were passed over although they fit.
     """
 
     rung: int | None
@@ -46,10 +66,24 @@ class Judgement:
     plan: Plan | None
     verdicts: tuple[Verdict, ...]
     timeout: float = 0.0
+    proposals: tuple[Proposal, ...] = ()
 
     @property
     def denial(self) -> Verdict | None:
         return first_denial(self.verdicts)
+
+    @property
+    def proposed(self) -> Verdict | None:
+        """The denial of a rung that is left to a person, whatever else stands against it."""
+        return next((v for v in self.verdicts if v.guard == "proposal" and not v.allowed), None)
+
+    @property
+    def proposal(self) -> Proposal | None:
+        """What a person is told of it: it would be done if it were not only proposed."""
+        said, denials = self.proposed, {v.guard for v in self.verdicts if not v.allowed}
+        if said is None or self.healer is None or denials - OF_A_PROPOSAL:
+            return None
+        return Proposal(self.healer.name, said.sentence)
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,15 +143,25 @@ class Judge:
         rungs = question.signal.rungs
         tried = [(a.rung, a.verdict or Outcome.ERROR) for a in attempts_of(question.healing)]
         index = next_rung([r.healer for r in rungs], tried)
-        best: Judgement | None = None
+        passed: list[Judgement] = []
         while index is not None and index < len(rungs):
             judgement = self._rung(index, rungs[index], question)
             denial = judgement.denial
             if denial is None or not _concerns_rung(judgement):
-                return judgement
-            best = best or judgement
+                return replace(judgement, proposals=_proposals(passed))
+            passed.append(judgement)
             index += 1
-        return replace(best, rung=None) if best else Judgement(None, None, None, ())
+        return _none_fits(passed)
+
+    def leaves_to_people(self, signal: Signal, rung: int) -> bool:
+        """Whether the ladder has a rung beyond this one that people are only told of."""
+        return any(self._proposes(r) for r in signal.rungs[rung + 1 :])
+
+    def proposed_after(self, question: Question, rung: int) -> tuple[Judgement, ...]:
+        """The rungs beyond this one that are left to a person, judged as if it were their turn."""
+        later = enumerate(question.signal.rungs[rung + 1 :], rung + 1)
+        judged = (self._rung(i, r, question) for i, r in later if self._proposes(r))
+        return tuple(j for j in judged if j.proposed is not None)
 
     def plans(self, question: Question) -> Iterator[Plan]:
         """What the rungs that are left would do, whatever the guards say."""
@@ -138,14 +182,15 @@ class Judge:
         context = self.context(rung, question)
         fits = healer.diagnose(finding, seen, context)
         plan = healer.plan(finding, seen, context) if fits.allowed else None
-        asked = ask(self.case(question, plan, healer.name))
+        asked = ask(self._case(question, plan, healer.name, self._proposes(rung)))
         verdicts = (*asked, fits) if fits.allowed else (fits, *asked)
         return Judgement(index, healer, plan, verdicts, rung.timeout_seconds)
 
     def write(self, question: Question, attempt: Attempt, action: Action) -> tuple[Verdict, ...]:
         """What the guards say right before one write of an attempt under way."""
-        plan = self.plan_of(attempt, question.seen.ref)
-        case = replace(self.case(question, plan, attempt.healer), action=action)
+        plan, rungs = self.plan_of(attempt, question.seen.ref), question.signal.rungs
+        proposed = any(r.healer == attempt.healer and self._proposes(r) for r in rungs)
+        case = replace(self._case(question, plan, attempt.healer, proposed), action=action)
         if question.signal.about in FROM_THE_API and question.seen.live:
             case = replace(case, source_age=0.0)  # its source is the workload, read just now
         return ask(case)
@@ -161,7 +206,14 @@ class Judge:
         healer = self.healers.get(attempt.healer)
         return healer.effect if healer else Effect.BUYS_TIME
 
-    def case(self, question: Question, plan: Plan | None, healer: str) -> Case:
+    def _proposes(self, rung: Rung) -> bool:
+        """Whether people are only told of a rung: as it says itself, else as its healer is."""
+        healer = self.healers.get(rung.healer)
+        if rung.mode is None:
+            return healer is not None and healer.proposed
+        return rung.mode is RungMode.PROPOSE
+
+    def _case(self, question: Question, plan: Plan | None, healer: str, proposed: bool) -> Case:
         """All that guards may look at."""
         seen, around, signal = question.seen, question.around, question.signal
         observation, policy = around.observation, around.policy
@@ -182,6 +234,8 @@ class Judge:
             failures_per_day=self._settings.failures_per_day,
             capacity=question.capacity,
             silences=around.silences or observation.silences,
+            proposed=proposed,
+            requested=_asked_for(healer, question.healing),
         )
 
 
@@ -205,11 +259,51 @@ def unknown_healer(name: str, known: Iterable[str]) -> Verdict:
     )
 
 
+def _asked_for(healer: str, healing: Healing | None) -> bool:
+    """Whether a person asked for this very routine; to ask for any healing is not enough."""
+    if healing is None or healing.spec.origin is not Origin.REQUEST:
+        return False
+    return healing.spec.healer == healer
+
+
+def _proposals(passed: Iterable[Judgement]) -> tuple[Proposal, ...]:
+    return tuple(p for p in (j.proposal for j in passed) if p is not None)
+
+
+def _none_fits(passed: Sequence[Judgement]) -> Judgement:
+    """Every rung was passed over: the first tells why, of those that are left to people the last.
+
+    Where all are left to people, one that is held up by something that passes is waited for.
+    """
+    proposals = _proposals(passed)
+    for judgement in passed:
+        if judgement.proposed is None:
+            return replace(judgement, rung=None, proposals=proposals)
+    waiting = next((j for j in passed if not proposals and _held_up(j)), None)
+    if waiting is not None:
+        return waiting
+    fitting = [j for j in passed if j.proposal is not None] or passed
+    return replace(fitting[0], rung=None, proposals=proposals) if fitting else NOTHING
+
+
+def _held_up(judgement: Judgement) -> bool:
+    """Whether something stands against it that is not about the routine on this target."""
+    if judgement.plan is None:
+        return judgement.verdicts[0].retry_after is not None
+    return any(v.guard not in OF_THE_RUNG | {"mode"} for v in judgement.verdicts if not v.allowed)
+
+
+NOTHING = Judgement(None, None, None, ())
+
+
 def _concerns_rung(judgement: Judgement) -> bool:
     """Whether it can't be this rung, whatever else stands against acting now.
 
-    A routine that only has to wait says so by `retry_after`; its rung is not passed over.
+    A routine that only has to wait says so by `retry_after`; its rung is not passed over. One that
+    is left to a person always is.
     """
+    if judgement.proposed is not None:
+        return True
     if judgement.plan is None:
         fits = judgement.verdicts[0]  # the routine's own word, or that there is no such routine
         return fits.retry_after is None

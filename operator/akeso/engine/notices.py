@@ -75,6 +75,12 @@ def _asks(healing: Healing) -> Condition | None:
     return found if found is not None and found.status == "True" else None
 
 
+def _proposed(healing: Healing) -> Condition | None:
+    """What is left to a person to have done."""
+    found = get_condition(healing.status.conditions, record.PROPOSED)
+    return found if found is not None and found.status == "True" else None
+
+
 def _told_words(healing: Healing) -> list[str]:
     """The reason of `Notified` is the list of words told; `:Refused` marks a refused one."""
     return [entry.partition(":")[0] for entry in _entries(healing)]
@@ -147,13 +153,14 @@ def _line(notice: Notice) -> Mapping[str, object]:
 
 def _names(healing: Healing) -> Mapping[str, object]:
     meta, target, verdict = healing.metadata, healing.spec.target, healing.status.verdict
-    asks = _asks(healing)
+    asks, proposed = _asks(healing), _proposed(healing)
     return {
         "healing": {"namespace": meta.namespace, "name": meta.name, "uid": meta.uid},
         "target": {"kind": target.kind.value, "name": target.name, "uid": target.uid},
         "signal": healing.spec.signal,
         "verdict": verdict.value if verdict else None,
         "needsHuman": {"reason": asks.reason, "message": asks.message} if asks else None,
+        "proposed": {"healer": proposed.reason, "message": proposed.message} if proposed else None,
     }
 
 

@@ -8,7 +8,15 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from akeso.domain.action import LOAD_ROOM, ROOM, Action, Resize, Scale, SetAutoscalerBound
+from akeso.domain.action import (
+    LOAD_ROOM,
+    ROOM,
+    Action,
+    Resize,
+    Scale,
+    SetAutoscalerBound,
+    SetTemplateMemory,
+)
 from akeso.domain.finding import Signal as About
 from akeso.domain.forecast import SeriesKey
 from akeso.domain.workload import AutoscalerBound, Snapshot
@@ -42,6 +50,8 @@ def still_needed(debt: Debt, settings: Settings) -> str | None:
         return _load(debt, settings)
     if isinstance(debt.action, Resize):
         return _memory(debt, debt.action, settings)
+    if isinstance(debt.action, SetTemplateMemory) and not debt.asked:
+        return "it was made for good, and nobody asked to have it taken back"
     return None
 
 

@@ -27,6 +27,8 @@ VERDICT_TEXT = {
     Outcome.CLEARED: "the problem went away before anything was done",
 }
 
+PROPOSED = "Proposed"  # condition: a rung that fits is left to a person, its healer is the reason
+
 # Reasons whose sentences change only when people change what they say; others may hold measures.
 BY_PEOPLE = frozenset({"Silenced"})
 
@@ -102,6 +104,8 @@ def planned(
         message=f"{attempt.healer}: {summary}",
     )
     healing = with_condition(healing, "Planned", True, attempt.healer, summary, now)
+    if _stands(healing, PROPOSED, attempt.healer):
+        healing = with_condition(healing, PROPOSED, False, "Planned", summary, now)
     healing = unblocked(healing, now)
     return with_condition(healing, "Acting", True, attempt.healer, summary, now)
 
@@ -144,6 +148,12 @@ def owed(healing: Healing) -> tuple[tuple[int, int], ...]:
     )
 
 
+def due(healing: Healing) -> bool:
+    """Whether something is owed that is brought back without anybody's asking."""
+    status = healing.status
+    return any(not _sets_template(status.attempts[i]) for i, _ in owed(healing))
+
+
 def owed_ended(
     healing: Healing, attempt: int, index: int, state: ActionState, now: datetime
 ) -> Healing:
@@ -160,23 +170,34 @@ def last_write(attempt: Attempt) -> datetime:
     return max((a.at for a in attempt.actions if a.at is not None), default=attempt.started_at)
 
 
-def undoing(attempt: Attempt, outcome: Outcome, message: str, now: datetime) -> Attempt:
+def undoing(
+    attempt: Attempt, outcome: Outcome, message: str, now: datetime, back: bool = True
+) -> Attempt:
     """Given up: what is not done yet is skipped, except what brings the user's state back.
 
-    That no longer waits for pods to settle; an undo must end even where none becomes ready.
+    That no longer waits for pods to settle; an undo must end even where none becomes ready. Without
+    `back` a pod template stays as it was set.
     """
     return changed(
         attempt,
         undoing=True,
         verdict=outcome,
         message=message,
-        actions=tuple(_for_undo(record, now) for record in attempt.actions),
+        actions=tuple(
+            _for_undo(record, now, back and _sets_template(attempt)) for record in attempt.actions
+        ),
     )
 
 
-def _for_undo(record: ActionRecord, now: datetime) -> ActionRecord:
+def _sets_template(attempt: Attempt) -> bool:
+    return any(a.type is ActionType.SET_TEMPLATE_MEMORY for a in attempt.actions)
+
+
+def _for_undo(record: ActionRecord, now: datetime, back: bool) -> ActionRecord:
     if record.state is not ActionState.PENDING:
         return record
+    if record.afterwards and back:
+        return record.model_copy(update={"afterwards": False})  # pods that can't start need it now
     if record.afterwards:
         return record  # owed whatever the verdict: taken back at once it might do harm
     if record.restore:
@@ -229,6 +250,13 @@ def needs_human(healing: Healing, reason: str, message: str, now: datetime) -> H
     if _stands(healing, "NeedsHuman", reason):
         return healing
     return with_condition(healing, "NeedsHuman", True, reason, message, now)
+
+
+def proposed(healing: Healing, healer: str, message: str, now: datetime) -> Healing:
+    """A person may have this done. Said once per healer: numbers that move on are not written."""
+    if _stands(healing, PROPOSED, healer):
+        return healing
+    return with_condition(healing, PROPOSED, True, healer, message, now)
 
 
 def counted(attempt: Attempt, result: str, most: int, now: datetime) -> Attempt:

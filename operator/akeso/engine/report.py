@@ -108,7 +108,7 @@ class Reporter:
         healings.sort(key=_completed, reverse=True)
         too_old = self._clock.now() - DAY
         surplus = healings[self._settings.keep_finished :]
-        return [h for h in surplus if _completed(h) < too_old and not record.owed(h)]
+        return [h for h in surplus if _completed(h) < too_old and not record.due(h)]
 
     async def _try(self, write: Awaitable[object]) -> None:
         try:

@@ -32,8 +32,8 @@ LOOK_AGAIN_SECONDS = 60.0
 
 
 def owes(healing: Healing) -> bool:
-    """Whether a finished Healing is not done with: something is owed, or a person asked."""
-    return bool(record.owed(healing)) or (
+    """Whether a finished Healing is not done with: something is due, or a person asked."""
+    return record.due(healing) or (
         healing.spec.undo is not None and all(c.type != "Undone" for c in healing.status.conditions)
     )
 

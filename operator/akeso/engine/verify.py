@@ -7,7 +7,14 @@ from dataclasses import dataclass, replace
 from enum import StrEnum
 
 from akeso.api.healing import ActionState, ActionType, Attempt
-from akeso.domain.action import ROOM, Effect, Resize, Scale, SetAutoscalerBound
+from akeso.domain.action import (
+    ROOM,
+    Effect,
+    Resize,
+    Scale,
+    SetAutoscalerBound,
+    SetTemplateMemory,
+)
 from akeso.domain.finding import FROM_THE_API, Outcome
 from akeso.domain.finding import Signal as About
 from akeso.domain.forecast import Forecast, SeriesKey
@@ -43,13 +50,15 @@ class Check(StrEnum):
 class Look:
     """A check's result in one sentence; `event`: the failure that was to be prevented.
 
-    `late` is what becomes of an attempt that still waits when its time is over.
+    `late` is what becomes of an attempt that still waits when its time is over; `stuck`: pods of
+    the newest revision do not come up.
     """
 
     check: Check
     message: str
     event: bool = False
     late: Outcome = Outcome.FAILED
+    stuck: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,17 +123,20 @@ def _failed(trial: Trial) -> Look | None:
         and any(c.waiting_reason in CANNOT_START for c in pod.containers)
     ]
     if looping:
-        return Look(Check.BAD, f"pods can't start: {', '.join(looping)}")
+        return Look(Check.BAD, f"pods can't start: {', '.join(looping)}", stuck=True)
     before = trial.attempt.pre_state.get("revision")
-    ours = any(a.type is ActionType.SET_TEMPLATE for a in trial.attempt.actions)
+    ours = any(a.type in _ROLLS_OUT for a in trial.attempt.actions)
     if before and not ours and seen.update_revision != before:
         said = f"revision {seen.update_revision} was rolled out meanwhile"
         return Look(Check.INCONCLUSIVE, said)
     return None
 
 
+_ROLLS_OUT = (ActionType.SET_TEMPLATE, ActionType.SET_TEMPLATE_MEMORY)
+
+
 def _scaled(trial: Trial) -> Look | None:
-    """Whether what was scaled is as it was left; whoever set something else is not overruled."""
+    """Whether what was scaled, or set for good, is as it was left; whoever set something else is not overruled."""
     seen = trial.seen
     for record in trial.attempt.actions:
         action = read_action(record)
@@ -132,6 +144,9 @@ def _scaled(trial: Trial) -> Look | None:
             continue
         if isinstance(action, SetAutoscalerBound) and not action.in_effect(seen):
             return Look(Check.INCONCLUSIVE, f"somebody else changed {record.name} meanwhile")
+        if isinstance(action, SetTemplateMemory) and not action.in_effect(seen):
+            said = "somebody else set other memory limits in the pod template meanwhile"
+            return Look(Check.INCONCLUSIVE, said)
         if isinstance(action, Scale) and not action.in_effect(seen):
             return Look(Check.INCONCLUSIVE, f"somebody else set {seen.replicas} replicas meanwhile")
         if isinstance(action, SetAutoscalerBound) and seen.replicas < action.to:
@@ -143,7 +158,8 @@ def _scaled(trial: Trial) -> Look | None:
 def _unsettled(seen: Snapshot) -> Look | None:
     if not seen.rolling and not seen.failing:
         return None
-    return Look(Check.WAITING, f"{seen.ready} of {seen.replicas} pods are ready and up to date")
+    said = f"{seen.ready} of {seen.replicas} pods are ready and up to date"
+    return Look(Check.WAITING, said, stuck=True)
 
 
 def _no_data(trial: Trial) -> Look | None:

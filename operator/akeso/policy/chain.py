@@ -14,6 +14,7 @@ from akeso.policy.consent import (
     mode,
     opt_out,
     pause,
+    proposal,
     protected_namespace,
 )
 from akeso.policy.disruption import disruption_budget, min_available, recreate, single_replica
@@ -53,6 +54,7 @@ STOP_NEW_HARM: tuple[Guard, ...] = (
     recreate,  # ... where a rollout stops all pods at once
     single_replica,  # the special case with its own remedy
     capacity,  # whether what is asked for is there at all
+    proposal,  # what else fits is for a person to decide
     conflict,  # only informs, and explains the mode that follows
     mode,  # last, so that Observe shows what Heal would have met before it
 )

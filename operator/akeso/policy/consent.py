@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from akeso.domain.action import new_limits
 from akeso.domain.verdict import Verdict, allow, deny
+from akeso.domain.words import set_limits
 from akeso.policy.case import Case
 from akeso.policy.wording import at
 
@@ -82,6 +84,36 @@ def pause(case: Case) -> Verdict:
         f"Policy {case.finding.policy} is paused: {'; '.join(reasons)}; "
         "empty its pauseReasons to let it heal again.",
     )
+
+
+def proposal(case: Case) -> Verdict:
+    """What a person is to decide: it is said, and done when a person asks for it by its name."""
+    if not case.proposed:
+        return allow("proposal", "This is carried out, not only proposed.")
+    if case.requested:
+        return allow("proposal", f"A person asked for {case.healer}, which is proposed otherwise.")
+    ref = case.seen.ref
+    would = f"it would {case.plan.summary}" if case.plan else "nothing is planned"
+    return deny(
+        "proposal",
+        "Proposed",
+        f"{case.healer} is only proposed for {ref}: {would}. To have it done: akeso heal "
+        f"{ref.kind.lower()}/{ref.name} -n {ref.namespace} --healer {case.healer} "
+        f'--reason "..."{_by_hand(case)}',
+    )
+
+
+def _by_hand(case: Case) -> str:
+    """The same by a person's own hand, for the manifest where it has to stand in the end."""
+    found = new_limits(case.plan) if case.plan else None
+    if found is None:
+        return ""
+    ref = case.seen.ref
+    guaranteed = (a.container for a in case.seen.asks if a.memory == a.memory_limit)
+    said = set_limits(
+        ref.kind, ref.name, ref.namespace, {c.container: c.to for c in found.limits}, guaranteed
+    )
+    return f"; by hand, or in its manifest: {said}"
 
 
 def conflict(case: Case) -> Verdict:

@@ -20,10 +20,13 @@ from unit.engine.sim import World, stem
 from unit.engine.sim_workload import MIB, SimWorkload
 
 RAISE = {"healer": "RaiseMemory", "ceiling": "1Gi"}
+LASTING = {"healer": "RaiseMemoryTemplate", "ceiling": "1Gi", "mode": "Heal"}
 Scene = Callable[[], tuple[World, SimWorkload]]
 
 SCENES: dict[str, Scene] = {
     "raise": lambda: leak([RAISE], replicas=2, leak=0.0, heap=250 * MIB),
+    "raise for good": lambda: leak([LASTING], replicas=2, leak=0.0),
+    "raise for good, taken back": lambda: stuck(),
     "surge": lambda: leak(replicas=1, leak=0.0),
     "two evictions": lambda: leak(replicas=2, leak=0.0),
     "StatefulSet restart": lambda: leak(replicas=2, leak=0.0, kind=Kind.STATEFUL_SET),
@@ -38,6 +41,8 @@ SCENES: dict[str, Scene] = {
 }
 WRITES = {
     "raise": 15,
+    "raise for good": 17,
+    "raise for good, taken back": 20,
     "surge": 23,
     "two evictions": 15,
     "StatefulSet restart": 15,
@@ -48,6 +53,13 @@ WRITES = {
     "scale out of a StatefulSet": 16,
     "scale out at an HPA's ceiling": 20,
 }
+
+
+def stuck() -> tuple[World, SimWorkload]:
+    """The new pods never get ready."""
+    world, w = leak([{**LASTING, "timeoutSeconds": 60}], replicas=2, leak=0.0, heap=170 * MIB)
+    w.bad["v2"] = "unready"
+    return world, w
 
 
 def crashes() -> list[object]:
@@ -78,7 +90,7 @@ def added(world: World) -> bool:
     """Pods are owed back; memory that a leak still needs stays."""
     return any(
         h.status.attempts[i].actions[j].type is not ActionType.RESIZE
-        for h in world.healings()
+        for h in filter(record.due, world.healings())
         for i, j in record.owed(h)
     )
 

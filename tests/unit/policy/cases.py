@@ -14,6 +14,7 @@ from akeso.domain.action import (
     DeletePod,
     Effect,
     EvictPod,
+    LimitChange,
     Plan,
     ReleaseAutoscaler,
     ReleaseOwnership,
@@ -21,12 +22,14 @@ from akeso.domain.action import (
     Scale,
     SetAutoscalerBound,
     SetTemplate,
+    SetTemplateMemory,
 )
 from akeso.domain.alert import Matcher, Operator, Silence
 from akeso.domain.capacity import Amount, Bound, Capacity, Node, Quota
 from akeso.domain.finding import Outcome
 from akeso.domain.verdict import Verdict
 from akeso.domain.workload import (
+    Ask,
     Autoscaler,
     AutoscalerBound,
     DisruptionBudget,
@@ -58,6 +61,10 @@ SURGE = (
     Scale(1, 2),
     EvictPod(pod("web-0").ref, 2),
     Scale(2, 1, restore=True),
+    ReleaseOwnership("akeso"),
+)
+FOR_GOOD = (
+    SetTemplateMemory((LimitChange("app", 128 * 2**20, 192 * 2**20),)),
     ReleaseOwnership("akeso"),
 )
 ROLLBACK = (SetTemplate("v2", "v1"), ReleaseOwnership("akeso"))
@@ -140,6 +147,13 @@ actions = st.one_of(
     st.builds(Scale, from_=_small, to=_small, restore=st.booleans()),
     st.builds(SetTemplate, from_revision=_names, to_revision=_names, restore=st.booleans()),
     st.builds(
+        SetTemplateMemory,
+        limits=st.lists(
+            st.builds(LimitChange, container=st.just("app"), from_=_small, to=_small), max_size=2
+        ).map(tuple),
+        restore=st.booleans(),
+    ),
+    st.builds(
         Resize,
         pod=_refs,
         container=st.just("app"),
@@ -176,6 +190,17 @@ _snapshots = st.builds(
             "labels": st.dictionaries(st.just("akeso.dev/heal"), st.sampled_from(["", "false"])),
             "replicas": _small,
             "paused": st.booleans(),
+            "surge": _small,
+            "unavailable": _small,
+            "asks": st.lists(
+                st.builds(
+                    Ask,
+                    container=st.just("app"),
+                    memory=_small.map(float),
+                    memory_limit=st.none() | _small.map(float),
+                ),
+                max_size=1,
+            ).map(tuple),
             "strategy": st.sampled_from(["RollingUpdate", "Recreate", "OnDelete", ""]),
             "update_revision": _names,
             "pods": st.lists(pods, max_size=4),
@@ -313,4 +338,6 @@ def cases(draw: st.DrawFn) -> Case:
         failures_per_day=draw(_small),
         capacity=draw(st.none() | _rooms),
         silences=draw(_known),
+        proposed=draw(st.booleans()),
+        requested=draw(st.booleans()),
     )

@@ -39,6 +39,7 @@ EVERY_GUARD = [
     "recreate",
     "single-replica",
     "capacity",
+    "proposal",
     "conflict",
     "mode",
 ]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from akeso.domain.workload import Ask
 from akeso.policy.case import Control
 from akeso.policy.consent import (
     conflict,
@@ -12,9 +13,10 @@ from akeso.policy.consent import (
     mode,
     opt_out,
     pause,
+    proposal,
     protected_namespace,
 )
-from unit.policy.cases import case, denied
+from unit.policy.cases import FOR_GOOD, case, denied
 from unit.world import NOW, deployment
 
 
@@ -92,3 +94,32 @@ def test_observe_denies_and_says_what_would_be_done() -> None:
 
 def test_a_mode_this_version_does_not_know_is_not_heal() -> None:
     assert denied(mode(case(mode="Suggest")), "ModeNotHeal", "Suggest")
+
+
+def test_what_is_only_proposed_says_what_it_would_do_and_how_to_have_it_done() -> None:
+    verdict = proposal(case(proposed=True))
+    assert denied(verdict, "Proposed", "RestartPods", "would evict pod web-0")
+    wish = 'akeso heal deployment/web -n shop --healer RestartPods --reason "..."'
+    assert verdict.sentence.endswith(wish) and verdict.retry_after is None
+
+
+def test_a_proposal_without_a_plan_is_none_the_less_not_done() -> None:
+    assert denied(proposal(case(proposed=True, plan=None)), "Proposed", "nothing is planned")
+
+
+def test_a_person_who_asks_for_the_very_healer_gets_it() -> None:
+    verdict = proposal(case(proposed=True, requested=True))
+    assert verdict.allowed and "A person asked for RestartPods" in verdict.sentence
+    assert proposal(case()).allowed
+
+
+@pytest.mark.parametrize(
+    ("request_", "also"), [(64.0, ""), (128.0, " --requests=memory=192Mi")], ids=["less", "equal"]
+)
+def test_limits_in_the_template_come_with_the_command_for_the_manifest(
+    request_: float, also: str
+) -> None:
+    seen = deployment(asks=(Ask("app", 0.1, request_ * 2**20, None, 128.0 * 2**20),))
+    said = proposal(case(seen, *FOR_GOOD, proposed=True)).sentence
+    line = f"kubectl set resources deployment/web -n shop -c app --limits=memory=192Mi{also}"
+    assert said.endswith(line)

@@ -126,10 +126,15 @@ def _template_limit(container: Container, seen: Snapshot) -> float | None:
 
 
 def _raised(hit: memory.Hit, seen: Snapshot) -> bool:
-    """Whether it runs with a higher limit than the next pod would, and with less would have no room."""
-    _, container, forecast = hit
+    """Whether it runs with a higher limit than the next pod would, and with less would have no room.
+
+    Pods of an earlier template had their limit from that one.
+    """
+    pod, container, forecast = hit
     limit, value = _template_limit(container, seen), forecast.value
     if limit is None or value is None or container.memory_wanted is None:
+        return False
+    if pod.revision != seen.update_revision:
         return False
     return container.memory_wanted > limit and value >= ROOM * limit
 

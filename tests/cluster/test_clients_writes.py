@@ -19,10 +19,12 @@ from akeso.clients.kubernetes.connection import ApiServer, connect
 from akeso.domain.action import (
     DeletePod,
     EvictPod,
+    LimitChange,
     ReleaseOwnership,
     Resize,
     Scale,
     SetTemplate,
+    SetTemplateMemory,
 )
 from akeso.domain.workload import Kind, PodRef, Snapshot, WorkloadRef
 from akeso.errors import BlockedError, GoneError, PermanentError, StaleError
@@ -387,6 +389,70 @@ async def test_a_fix_that_the_user_pushed_meanwhile_is_not_rolled_back(any_kind:
     first, second, _ = await rolled_out(any_kind)
     any_kind.apply(manifest(any_kind.kind, any_kind.namespace, image="app:3"))
     assert SetTemplate(from_revision=second, to_revision=first).superseded(await any_kind.seen())
+
+
+MIB = 2**20
+RAISED = SetTemplateMemory((LimitChange("app", 64 * MIB, 96 * MIB),))
+LOWERED = SetTemplateMemory((LimitChange("app", 96 * MIB, 64 * MIB),), restore=True)
+
+
+async def test_a_limit_in_the_template_is_set_and_back_and_nothing_else(any_kind: Bench) -> None:
+    seen = await any_kind.start()
+    before = (await any_kind.raw())["spec"]["template"]
+    assert not RAISED.in_effect(seen) and not RAISED.superseded(seen)
+    await any_kind.cluster.perform(RAISED, seen)
+    after = await any_kind.settled()
+    assert RAISED.in_effect(after) and not RAISED.in_effect(seen)
+    [container] = (await any_kind.raw())["spec"]["template"]["spec"]["containers"]
+    assert container.pop("resources") == {"limits": {"memory": "96Mi"}}
+    [as_before] = before["spec"]["containers"]
+    assert container == {k: v for k, v in as_before.items() if k != "resources"}
+    assert {c.memory_wanted for p in after.pods for c in p.containers} == {96.0 * MIB}
+    await any_kind.cluster.perform(ReleaseOwnership("akeso"), after)
+    assert "akeso" not in (await any_kind.seen()).managers
+    await any_kind.cluster.perform(LOWERED, await any_kind.settled())
+    await any_kind.settled()
+    assert (await any_kind.raw())["spec"]["template"] == before
+
+
+async def test_a_request_that_equals_its_limit_goes_with_it(deployment: Bench) -> None:
+    await deployment.start()
+    same = manifest(Kind.DEPLOYMENT, deployment.namespace)
+    resources = same["spec"]["template"]["spec"]["containers"][0]["resources"]
+    resources["requests"] = {"memory": "65536Ki", "cpu": "10m"}
+    deployment.apply(same)
+    seen = await deployment.settled()
+    await deployment.cluster.perform(RAISED, seen)
+    [container] = (await deployment.raw())["spec"]["template"]["spec"]["containers"]
+    assert container["resources"]["requests"] == {"memory": "96Mi", "cpu": "10m"}
+    await deployment.cluster.perform(LOWERED, await deployment.settled())
+    await deployment.cluster.perform(ReleaseOwnership("akeso"), await deployment.settled())
+    resources["requests"]["memory"] = "16Mi"
+    deployment.apply(same)
+    await deployment.cluster.perform(RAISED, await deployment.settled())
+    [container] = (await deployment.raw())["spec"]["template"]["spec"]["containers"]
+    assert container["resources"]["requests"]["memory"] == "16Mi"
+
+
+async def test_a_limit_that_somebody_set_meanwhile_is_not_overwritten(deployment: Bench) -> None:
+    seen = await deployment.start()
+    path = ("-n", deployment.namespace, "set", "resources", "deployment/web")
+    deployment.lab.kubectl(*path, "-c", "app", "--limits=memory=80Mi")
+    newer = await deployment.settled()
+    assert RAISED.superseded(newer)
+    for mistaken in (
+        seen,
+        replace(newer, template=seen.template),
+        replace(seen, resource_version=newer.resource_version),
+        newer,
+    ):
+        with pytest.raises(StaleError):
+            await deployment.cluster.perform(RAISED, mistaken)
+    gone = SetTemplateMemory((LimitChange("sidecar", 64 * MIB, 96 * MIB),))
+    with pytest.raises(PermanentError, match="no container sidecar"):
+        await deployment.cluster.perform(gone, newer)
+    [container] = (await deployment.raw())["spec"]["template"]["spec"]["containers"]
+    assert container["resources"]["limits"] == {"memory": "80Mi"}
 
 
 async def test_after_a_healing_is_released_the_user_applies_without_a_conflict(

@@ -155,11 +155,19 @@ REFUSED = [
     (policy({**CPU, "ladder": [{"healer": "ScaleOut", "maxReplicas": 1}]}), "maxReplicas"),
     (
         policy({**MEMORY, "ladder": [{"healer": "RaiseMemory"}]}),
-        "needs to know how far it may go: add ceiling",
+        "need to know how far they may go: add ceiling",
+    ),
+    (
+        policy({**MEMORY, "ladder": [{"healer": "RaiseMemoryTemplate"}]}),
+        "need to know how far they may go: add ceiling",
+    ),
+    (
+        policy({**MEMORY, "ladder": [{"healer": "RestartPods", "mode": "Ask"}]}),
+        'supported values: "Heal", "Propose"',
     ),
     (
         policy({**MEMORY, "ladder": [{"healer": "RestartPods", "ceiling": "1Gi"}]}),
-        "ceiling is a memory limit, which only healer RaiseMemory raises",
+        "ceiling is a memory limit, which only healers RaiseMemory and RaiseMemoryTemplate raise",
     ),
     (selecting(operator="In"), "In and NotIn compare with values: add at least one value"),
     (selecting(operator="NotIn", values=[]), "In and NotIn compare with values"),
@@ -187,6 +195,16 @@ ADMITTED = [
     policy({**ALERT, "podLabel": "instance", "ladder": [{"healer": "RestartPods"}]}),
     policy({**QUERY, "ladder": [{"healer": "RestartPods"}, {"healer": "Rollback"}]}),
     policy({**MEMORY, "ladder": [{"healer": "RaiseMemory", "ceiling": "1Gi"}]}),
+    policy(
+        {
+            **MEMORY,
+            "ladder": [
+                {"healer": "RaiseMemory", "ceiling": "1Gi", "mode": "Propose"},
+                {"healer": "RaiseMemoryTemplate", "ceiling": "1Gi", "mode": "Heal"},
+                {"healer": "RestartPods", "mode": "Heal"},
+            ],
+        }
+    ),
     selecting(operator="In", values=["web"]),
     selecting(operator="NotIn", values=["web"]),
     selecting(operator="Exists"),

@@ -32,7 +32,7 @@ WRONG: dict[str, tuple[dict[str, Any], str, tuple[str, ...]]] = {
         (
             "spec.signals[fatigue].ladder[0].healer",
             "Exorcism",
-            "RaiseMemory, RestartPods, Rollback, ScaleOut",
+            "RaiseMemory, RaiseMemoryTemplate, RestartPods, Rollback, ScaleOut",
         ),
     ),
 }

@@ -9,10 +9,10 @@ from cluster.harness import World, brief, conditions
 from cluster.workloads import LIMIT, policy, raise_signals, workload
 
 
-async def growing(here: World, replicas: int = 1) -> None:
-    """A Deployment whose pods use more and more, and a signal that asks for help."""
-    await here.apply(workload(replicas=replicas))
-    await here.rolled_out("Deployment")
+async def growing(here: World, replicas: int = 1, kind: str = "Deployment") -> None:
+    """A workload whose pods use more and more, and a signal that asks for help."""
+    await here.apply(workload(kind, replicas=replicas))
+    await here.rolled_out(kind)
     await here.tire()
     await here.leak(share=0.85)
 

@@ -75,6 +75,12 @@ def get_condition(conditions: Iterable[Condition], type: str) -> Condition | Non
     return next((c for c in conditions if c.type == type), None)
 
 
+def said_by(conditions: Iterable[Condition], type: str) -> str | None:
+    """The message of a condition that is True; None where it is not."""
+    found = get_condition(conditions, type)
+    return found.message if found is not None and found.status == "True" else None
+
+
 def is_true(conditions: Iterable[Condition], type: str) -> bool:
     """Whether the condition is there and True; a missing or Unknown one is not."""
     found = get_condition(conditions, type)

@@ -61,7 +61,8 @@ class PlanTold(Model):
 class SignalTold(Model):
     """One signal of one policy. `problem` None: nothing is wrong; the rest is then supposed.
 
-    `healing` is the Healing of this problem that is open.
+    `healing` is the Healing of this problem that is open; `proposals` are rungs that fit and are left
+    to a person, each with how to have it done.
     """
 
     policy: str
@@ -74,6 +75,7 @@ class SignalTold(Model):
     plan: PlanTold | None
     allowed: bool
     conclusion: str
+    proposals: tuple[str, ...]
     guards: tuple[GuardTold, ...]
 
 
@@ -152,6 +154,7 @@ def _signal(found: SignalExplained, healing: Healing | None) -> SignalTold:
         plan=_plan(judgement.plan) if judgement.plan else None,
         allowed=allowed,
         conclusion=_under_way(healing) if healing else _conclusion(found, allowed) + doubt,
+        proposals=tuple(p.sentence for p in judgement.proposals),
         guards=tuple(_guard(v) for v in judgement.verdicts),
     )
 

@@ -139,6 +139,9 @@ def _render_signal(console: Console, signal: SignalTold) -> None:
     if signal.plan is not None:
         for line in _plan_lines(signal.plan):
             console.print(indented(Text(line)))
+    said = {guard.message for guard in signal.guards}
+    for proposal in (p for p in signal.proposals if p not in said):
+        console.print(indented(Text(f"Left to you: {proposal}", style="yellow")))
     for guard in signal.guards:
         console.print(_guard_line(guard))
 

@@ -18,6 +18,7 @@ from akeso.cli.parser import Options
 from akeso.cli.past import Tried, past_of
 from akeso.cli.rows import VERDICT_STYLES
 from akeso.engine.intent import finished
+from akeso.engine.record import PROPOSED
 from akeso.errors import GoneError, PermanentError, TransientError
 
 EVERY = 1.0  # seconds between two looks
@@ -56,6 +57,11 @@ def story(healing: Healing) -> Iterator[Line]:
     person = get_condition(healing.status.conditions, "NeedsHuman")
     if person is not None and person.status == "True":
         yield Line(f"person/{person.reason}", "!", "yellow", f"needs a person: {person.message}")
+    proposed = get_condition(healing.status.conditions, PROPOSED)
+    told = person is not None and proposed is not None and proposed.message in person.message
+    if proposed is not None and proposed.status == "True" and not told:
+        left = f"left to you: {proposed.message}"
+        yield Line(f"proposed/{proposed.reason}", "!", "yellow", left)
     undone = get_condition(healing.status.conditions, "Undone")
     if undone is not None and healing.spec.undo is not None:
         mark, style = ("✓", "green") if undone.status == "True" else ("-", "yellow")

@@ -125,7 +125,7 @@ def row(past: Past, now: datetime) -> Row:
     healers = " > ".join(tried.healer for tried in past.attempts)
     done = [_tried(tried) for tried in past.attempts] or ["nothing was done"]
     ended = past.message if past.message else past.problem
-    said = f"needs a person: {ended}" if past.needs_human else ended
+    said = rows.with_proposal(ended, past.needs_human, past.proposed)
     took = ""
     if past.completed_at is not None:
         took = f", took {words.span((past.completed_at - past.opened_at).total_seconds())}"

@@ -14,7 +14,13 @@ from akeso.cli.output import Row, section
 from akeso.domain.finding import Decision
 from akeso.simulation.replay import Difference, Replay
 
-_STYLES = {"Verified": "green", "Blocked": "yellow", "NeedsHuman": "red", "Failed": "red"}
+_STYLES = {
+    "Verified": "green",
+    "Blocked": "yellow",
+    "NeedsHuman": "red",
+    "Proposed": "yellow",
+    "Failed": "red",
+}
 _COLUMNS = ("AFTER", "DECISION", "TARGET", "SIGNAL", "HEALER", "REASON", "MESSAGE")
 
 

@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import datetime, timedelta
 
-from akeso.api.conditions import get_condition, is_true
+from akeso.api.conditions import get_condition, is_true, said_by
 from akeso.api.control import HealingControl
 from akeso.api.healing import Attempt, Evidence, Guard, Healing
 from akeso.api.policy import HealingPolicy
 from akeso.cli.leader import Leader
 from akeso.cli.sections import Akeso, Ended, Overview, Pause, PolicyLine, Refusal, Risk, UnderWay
 from akeso.engine.intent import finished, running
+from akeso.engine.record import PROPOSED
 from akeso.engine.records import BrokenObject
 
 SHOWN_FINISHED = 10
@@ -109,6 +110,7 @@ def _risk(healing: Healing) -> Risk:
         likely=likely,
         latest=latest,
         needs_human=is_true(healing.status.conditions, "NeedsHuman"),
+        proposed=said_by(healing.status.conditions, PROPOSED),
     )
 
 
@@ -169,6 +171,7 @@ def _ended(healing: Healing) -> Ended:
         message=status.message or "",
         completed_at=_completed(healing),
         needs_human=is_true(status.conditions, "NeedsHuman"),
+        proposed=said_by(status.conditions, PROPOSED),
     )
 
 

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from akeso.api.conditions import is_true
+from akeso.api.conditions import is_true, said_by
 from akeso.api.healing import ActionRecord, Attempt, Healing
 from akeso.api.meta import Model
 from akeso.api.scalars import Time
@@ -17,6 +17,7 @@ from akeso.cli.sections import Of
 from akeso.domain.workload import Kind
 from akeso.engine.act import describe_record
 from akeso.engine.intent import finished
+from akeso.engine.record import PROPOSED
 from akeso.engine.records import BrokenObject
 
 OPEN = "Open"  # in place of a verdict
@@ -43,7 +44,8 @@ class Tried(Model):
 
 
 class Past(Of):
-    """One Healing. `verdict` and `completed_at` None: it is open; `undone`: it was taken back."""
+    """One Healing. `verdict` and `completed_at` None: it is open; `undone`: it was taken back;
+    `proposed`: what is left to a person, and how to have it done."""
 
     opened_at: Time
     completed_at: Time | None
@@ -52,6 +54,7 @@ class Past(Of):
     problem: str
     undone: bool
     needs_human: bool
+    proposed: str | None
     attempts: tuple[Tried, ...]
 
 
@@ -134,6 +137,7 @@ def past_of(healing: Healing) -> Past:
         problem=spec.evidence.message,
         undone=is_true(status.conditions, "Undone"),
         needs_human=is_true(status.conditions, "NeedsHuman"),
+        proposed=said_by(status.conditions, PROPOSED),
         attempts=tuple(_tried(a) for a in status.attempts),
     )
 

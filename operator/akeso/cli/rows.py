@@ -19,6 +19,14 @@ _YES_NO: Mapping[bool | None, Text] = {
 VERDICT_STYLES = {"Verified": "green", "Cleared": "dim", "Inconclusive": "yellow", "Open": "cyan"}
 
 
+def with_proposal(said: str, needs_human: bool, proposed: str | None) -> str:
+    """How a Healing stands, and what is left to a person where that is not said already."""
+    asks = f"needs a person: {said}" if needs_human else said
+    if proposed is None or proposed in said:
+        return asks
+    return f"{asks.rstrip('.')}. Left to you: {proposed}"
+
+
 def of_policy(policy: PolicyLine) -> Row:
     ready = _YES_NO[policy.ready]
     why = policy.message
@@ -37,6 +45,7 @@ def of_risk(risk: Risk, now: datetime) -> Row:
     limit = words.ahead(risk.likely, now) if risk.likely else words.ago(risk.since, now)
     likely = "" if risk.probability_percent is None else f"{risk.probability_percent} %"
     said = f"{risk.message} (needs a person)" if risk.needs_human else risk.message
+    said = with_proposal(said, False, risk.proposed)
     return target(risk), risk.signal, limit, likely, said
 
 
@@ -65,7 +74,7 @@ def of_refusal(refusal: Refusal) -> Row:
 
 def of_ended(ended: Ended, now: datetime) -> Row:
     style = VERDICT_STYLES.get(ended.verdict, "red")
-    said = f"needs a person: {ended.message}" if ended.needs_human else ended.message
+    said = with_proposal(ended.message, ended.needs_human, ended.proposed)
     return (
         target(ended),
         ended.signal,

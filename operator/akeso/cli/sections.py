@@ -54,7 +54,10 @@ class Of(Model):
 
 
 class Risk(Of):
-    """A problem that is found or forecast. The three times are quantiles of the forecast."""
+    """A problem that is found or forecast. The three times are quantiles of the forecast.
+
+    `proposed`: what is left to a person, and how to have it done.
+    """
 
     message: str
     since: Time
@@ -65,6 +68,7 @@ class Risk(Of):
     likely: Time | None
     latest: Time | None
     needs_human: bool
+    proposed: str | None
 
 
 class UnderWay(Of):
@@ -92,13 +96,15 @@ class Refusal(Of):
 
 
 class Ended(Of):
-    """A healing that is over; `needs_human`: a person must still look."""
+    """A healing that is over; `needs_human`: a person must still look; `proposed`: what is left to
+    one, and how to have it done."""
 
     healer: str | None
     verdict: str
     message: str
     completed_at: Time
     needs_human: bool
+    proposed: str | None
 
 
 class Overview(Model):

@@ -271,9 +271,9 @@ def _proposals(passed: Iterable[Judgement]) -> tuple[Proposal, ...]:
 
 
 def _none_fits(passed: Sequence[Judgement]) -> Judgement:
-    """Every rung was passed over: the first tells why, of those that are left to people the last.
+    """Every rung was passed over: the first that is no proposal tells why.
 
-    Where all are left to people, one that is held up by something that passes is waited for.
+    Where all are left to people, one that fits does, or one is waited for that may fit later.
     """
     proposals = _proposals(passed)
     for judgement in passed:

@@ -33,9 +33,10 @@ LOOK_AGAIN_SECONDS = 60.0
 
 def owes(healing: Healing) -> bool:
     """Whether a finished Healing is not done with: something is due, or a person asked."""
-    return record.due(healing) or (
-        healing.spec.undo is not None and all(c.type != "Undone" for c in healing.status.conditions)
-    )
+    if healing.spec.undo is None:
+        return record.due(healing)
+    answered = any(c.type == "Undone" for c in healing.status.conditions)
+    return bool(record.owed(healing)) or not answered
 
 
 class Restorer:

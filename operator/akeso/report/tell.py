@@ -272,6 +272,7 @@ def _conditions(healing: Healing) -> Iterator[Moment]:
     told = {
         "Blocked": ("Held back", Mood.UNSURE, "held back"),
         "NeedsHuman": ("A person is asked", Mood.UNSURE, "a person is asked"),
+        "Proposed": ("Left to a person", Mood.UNSURE, "left to a person"),
         "Undone": ("Taken back", Mood.UNSURE, "taken back"),
     }
     for condition in healing.status.conditions:
@@ -372,6 +373,8 @@ def _mark(record: ActionRecord) -> str:
             return "delete pod"
         case ActionType.SET_TEMPLATE:
             return f"back to {plain(record.to or '', _MARKED_REVISION)}"
+        case ActionType.SET_TEMPLATE_MEMORY:
+            return "other limits"
         case ActionType.SET_AUTOSCALER_BOUND:
             return f"{record.bound} {record.from_} → {record.to}"
         case ActionType.RELEASE_OWNERSHIP | ActionType.RELEASE_AUTOSCALER:

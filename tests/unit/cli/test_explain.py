@@ -18,7 +18,7 @@ from akeso.domain.verdict import Verdict, allow, deny
 from akeso.domain.workload import Autoscaler, PodRef
 from akeso.engine.detect import Problem
 from akeso.engine.explain import Explanation, SignalExplained
-from akeso.engine.judge import Judgement
+from akeso.engine.judge import Judgement, Proposal
 from unit.cli.objects import healing, policy
 from unit.world import deployment, finding
 
@@ -59,11 +59,13 @@ def told(
     mode: str = "Heal",
     healings: Any = (),
     probability: float = 0.5,
+    proposals: tuple[Proposal, ...] = (),
 ) -> Account:
     signal = Signal.model_validate({"name": "memory", "builtin": "MemoryExhaustion"})
     asked = policy(mode=mode)
     problem = Problem(finding(SEEN, SEEN.pods[0]), asked, signal, SEEN) if found else None
-    judgement = Judgement(0 if plan else None, None, plan, verdicts or (FINE,))
+    said = verdicts or (FINE,)
+    judgement = Judgement(0 if plan else None, None, plan, said, proposals=proposals)
     coming = (forecast(probability=probability),)
     explained = SignalExplained(asked, signal, ("web-0 uses 96 MiB",), problem, judgement, coming)
     return account(Explanation(SEEN, coming, (explained,)), healings)
@@ -94,6 +96,13 @@ def test_what_would_be_done_is_shown_with_steps_undo_and_reach():
     assert "Step by step: evict pod web-0" in text
     assert "Undo: none needed or possible" in text
     assert "At most 1 pod affected" in text
+
+
+def test_a_rung_that_is_left_to_a_person_is_shown_once() -> None:
+    left = Proposal("RaiseMemoryTemplate", "RaiseMemoryTemplate is only proposed: akeso heal ...")
+    assert "Left to you: RaiseMemoryTemplate is only proposed" in shown(told(proposals=(left,)))
+    refusal = deny("proposal", "Proposed", left.sentence)
+    assert shown(told(refusal, proposals=(left,))).count("is only proposed") == 2  # once, and why
 
 
 def test_the_head_says_what_it_is_and_how_it_is():
@@ -180,7 +189,7 @@ def test_the_json_has_these_keys_and_no_infinite_numbers():
     signal = found["signals"][0]
     assert set(signal) == {
         *("policy", "mode", "signal", "about", "facts", "problem", "healing", "plan"),
-        *("allowed", "conclusion", "guards"),
+        *("allowed", "conclusion", "proposals", "guards"),
     }
     assert set(signal["plan"]) == {
         *("healer", "summary", "effect", "actions", "undo", "blastRadius"),

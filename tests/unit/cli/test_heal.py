@@ -287,3 +287,12 @@ def test_skipped_writes_are_said_to_be():
 def test_a_person_who_is_needed_is_told_so():
     found = asked(conditions=[condition("NeedsHuman", True, "NoLadder", "look at it")])
     assert [line.text for line in lines(found)] == ["needs a person: look at it"]
+
+
+def test_what_is_left_to_a_person_is_said_once():
+    left = condition("Proposed", True, "RaiseMemoryTemplate", "akeso heal web")
+    assert [line.text for line in lines(asked(conditions=[left]))] == [
+        "left to you: akeso heal web"
+    ]
+    person = condition("NeedsHuman", True, "Proposed", "akeso heal web")
+    assert len(lines(asked(conditions=[left, person]))) == 1

@@ -99,6 +99,15 @@ def test_what_was_undone_and_what_needs_a_person_is_said():
     assert "needs a person: memory fell" in text
 
 
+def test_what_is_left_to_a_person_is_said_once():
+    left = condition("Proposed", True, "RaiseMemoryTemplate", "more memory: akeso heal web")
+    assert "fell to 20 MiB. Left to you: more memory: akeso heal web" in shown(
+        found(ended(conditions=[left])), width=400
+    )
+    both = ended(conditions=[left], message="NotGrowing. more memory: akeso heal web")
+    assert "Left to you" not in shown(found(both), width=400)
+
+
 def test_a_record_that_lacks_something_is_told_all_the_same():
     broken = {"type": "Scale", "name": "web", "state": "Done"}
     assert "Scale of web" in shown(found(healing(attempts=[attempt(actions=[broken])])))
@@ -165,7 +174,7 @@ def test_the_json_has_these_keys():
     past = told["healings"][0]
     assert set(past) == {
         *("namespace", "healing", "kind", "name", "signal", "policy", "openedAt", "completedAt"),
-        *("verdict", "message", "problem", "undone", "needsHuman", "attempts"),
+        *("verdict", "message", "problem", "undone", "needsHuman", "proposed", "attempts"),
     }
     assert past["attempts"][0]["actions"] == [
         {"what": "evict pod web-0", "state": "Done", "restore": False, "at": ago(65)}

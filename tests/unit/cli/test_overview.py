@@ -110,6 +110,18 @@ def test_a_finished_healing_that_asks_for_a_person_says_so():
     assert (found.verdict, found.needs_human, found.healer) == ("Failed", True, None)
 
 
+def test_what_is_left_to_a_person_is_told_of_open_and_finished_healings():
+    left = condition("Proposed", True, "RaiseMemoryTemplate", "more memory: akeso heal web")
+    done = condition("Proposed", False, "Planned", "it was done after all")
+    going, ended = (
+        healing("a", conditions=[left]),
+        healing("b", completedAt=ago(5), verdict="Verified"),
+    )
+    assert seen(going).at_risk[0].proposed == "more memory: akeso heal web"
+    assert seen(healing("c", conditions=[done])).at_risk[0].proposed is None
+    assert seen(ended).finished[0].proposed is None
+
+
 def test_another_namespace_is_left_out_everywhere():
     found = seen(
         healing(namespace="other"),
@@ -169,7 +181,7 @@ def test_the_json_has_these_keys_and_no_others():
     }
     assert set(found["atRisk"][0]) == of | {
         *("message", "since", "value", "threshold", "probabilityPercent"),
-        *("earliest", "likely", "latest", "needsHuman"),
+        *("earliest", "likely", "latest", "needsHuman", "proposed"),
     }
     assert set(found["healing"][0]) == of | {
         *("healer", "attempt", "startedAt", "deadline", "writes", "written", "undoing"),
@@ -179,6 +191,6 @@ def test_the_json_has_these_keys_and_no_others():
         *("reason", "message", "since", "passes", "otherReasons"),
     }
     assert set(found["finished"][0]) == of | {
-        *("healer", "verdict", "message", "completedAt", "needsHuman"),
+        *("healer", "verdict", "message", "completedAt", "needsHuman", "proposed"),
     }
     assert found["at"] == "2026-12-01T09:30:00Z"

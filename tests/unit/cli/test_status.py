@@ -60,6 +60,13 @@ def test_a_risk_shows_when_how_likely_and_what_was_seen():
     assert "uses 96 MiB of 128 MiB" in text
 
 
+def test_what_is_left_to_a_person_is_shown_beside_the_risk_and_the_end():
+    left = condition("Proposed", True, "RaiseMemoryTemplate", "more memory: akeso heal web")
+    ended = healing("b", completedAt=ago(5), verdict="Verified", conditions=[left])
+    text = shown(healing(conditions=[left]), ended, policies=[WATCHED], width=400)
+    assert text.count("Left to you: more memory: akeso heal web") == 2
+
+
 def test_a_moment_that_has_passed_is_not_counted_down():
     late = healing(evidence={"timeToThresholdSeconds": {"p50": 60}})
     assert "was due at 09:29:00 UTC" in shown(late, policies=[WATCHED])

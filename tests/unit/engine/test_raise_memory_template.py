@@ -248,6 +248,19 @@ async def test_a_person_may_have_it_taken_back_by_another_rollout() -> None:
     assert world.condition("Undone") == "Requested" and record.owed(world.healing()) == ()
 
 
+async def test_an_undo_that_has_to_wait_is_done_when_it_may() -> None:
+    world, w = await made_permanent()
+    world.pause("stocktaking")
+    take_back(world)
+    await world.run(60)
+    waits = get_condition(world.healing().status.conditions, "Undone")
+    assert waits is not None and (waits.status, waits.reason) == ("False", "KillSwitch")
+    assert w.limit == 384 * MIB
+    world.pause(None)
+    await world.run(60)
+    assert w.limit == LIMIT and world.condition("Undone") == "Requested"
+
+
 async def test_what_somebody_else_set_meanwhile_is_not_taken_back() -> None:
     world, w = await made_permanent()
     w.limit = 700 * MIB

@@ -71,6 +71,7 @@ def decided(decision: Decision) -> Line:
         "Verified": "verified",
         "Blocked": "holds back",
         "NeedsHuman": "asks a person",
+        "Proposed": "leaves to a person",
     }.get(decision.what, decision.what.lower())
     return Line(
         datetime.fromisoformat(decision.at),

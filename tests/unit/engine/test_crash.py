@@ -21,10 +21,14 @@ from unit.engine.sim_workload import MIB, SimWorkload
 
 RAISE = {"healer": "RaiseMemory", "ceiling": "1Gi"}
 LASTING = {"healer": "RaiseMemoryTemplate", "ceiling": "1Gi", "mode": "Heal"}
+PROPOSED = {"healer": "RaiseMemoryTemplate", "ceiling": "1Gi"}
 Scene = Callable[[], tuple[World, SimWorkload]]
 
 SCENES: dict[str, Scene] = {
     "raise": lambda: leak([RAISE], replicas=2, leak=0.0, heap=250 * MIB),
+    "raise, and more proposed": lambda: leak(
+        [RAISE, PROPOSED], replicas=1, leak=0.0, heap=250 * MIB
+    ),
     "raise for good": lambda: leak([LASTING], replicas=2, leak=0.0),
     "raise for good, taken back": lambda: stuck(),
     "surge": lambda: leak(replicas=1, leak=0.0),
@@ -41,6 +45,7 @@ SCENES: dict[str, Scene] = {
 }
 WRITES = {
     "raise": 15,
+    "raise, and more proposed": 13,
     "raise for good": 17,
     "raise for good, taken back": 20,
     "surge": 23,
@@ -83,6 +88,7 @@ def end_of(world: World, w: SimWorkload) -> tuple[object, ...]:
         pods,
         world.outcomes(),
         world.condition("NeedsHuman"),
+        world.condition("Proposed"),
     )
 
 

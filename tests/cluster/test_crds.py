@@ -15,7 +15,7 @@ from kubernetes import config
 from akeso.api.control import HealingControl
 from akeso.api.healing import Healing
 from akeso.api.meta import API_VERSION, GROUP, Resource
-from akeso.api.policy import HealingPolicy
+from akeso.api.policy import HealingPolicy, RungMode
 from akeso.settings import Settings
 from akeso.wiring import open_view
 from akeso_lab import Lab, LabError
@@ -341,6 +341,15 @@ def test_what_a_signal_says_is_completed(lab, namespace):
     assert memory["forecast"] == {"horizonSeconds": 1800, "probabilityPercent": 80}
     assert errors["threshold"] == {"operator": "Above", "value": "0.05", "forSeconds": 0}
     assert errors["ladder"] == [{"healer": "Rollback", "timeoutSeconds": 600}]
+
+
+def test_a_rung_without_a_mode_is_left_to_its_healer_and_stays_without(lab, namespace):
+    lasting = {"healer": "RaiseMemoryTemplate", "ceiling": "1Gi"}
+    ladder = [lasting, {"healer": "RestartPods", "mode": "Propose"}]
+    stored = tried(lab, namespace, policy({**MEMORY, "ladder": ladder}))
+    assert ["mode" in rung for rung in stored["spec"]["signals"][0]["ladder"]] == [False, True]
+    [signal] = HealingPolicy.parse(stored).spec.signals
+    assert [rung.mode for rung in signal.rungs] == [None, RungMode.PROPOSE]
 
 
 def test_a_control_without_spec_protects_the_namespaces_that_carry_the_cluster(lab, namespace):

@@ -60,6 +60,20 @@ async def test_a_verified_raise_is_proposed_for_good_and_made_so_when_a_person_a
     told = await akeso(here, "history", "web", "-n", here.name)
     assert "Left to you" in told.out and "RaiseMemoryTemplate" in told.out, told
 
+    healing = str(json.loads(done.out)["healing"])
+    why = ("--reason", "we found the leak", "--wait")
+    back = await akeso(here, "undo", healing, "-n", here.name, *why)
+    assert back.code == 0 and "from 384 MiB to 256 MiB" in back.out, back
+    after = await here.rolled_out("Deployment")
+    [container] = after["spec"]["template"]["spec"]["containers"]
+    assert container["resources"] == {"limits": {"memory": "256Mi"}}
+
+    async def given_up() -> bool:
+        fields = (await here.get("Deployment", "web"))["metadata"]["managedFields"]
+        return all(m["manager"] != "akeso" for m in fields)
+
+    await here.until(given_up)
+
 
 async def test_a_rollout_that_somebody_leads_by_hand_is_left_alone(here: World) -> None:
     await growing(here, kind="StatefulSet")

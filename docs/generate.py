@@ -95,7 +95,8 @@ def _healer(healer: Any) -> str:
     parts = re.findall(r"^([A-Z][a-z ]+): (.*(?:\n +.*)*)", body, re.MULTILINE)
     rows = [(name, " ".join(text.split())) for name, text in parts]
     kinds = ", ".join(sorted(healer.kinds))
-    facts = [("Kinds", kinds), ("Effect", f"`{healer.effect.value}`")]
+    mode = "`Propose`" if healer.proposed else "`Heal`"
+    facts = [("Kinds", kinds), ("Effect", f"`{healer.effect.value}`"), ("Mode, left out", mode)]
     return f"## {healer.name}\n\n{intent}\n\n{_table(('', ''), [*rows, *facts])}"
 
 

@@ -290,6 +290,14 @@ LOOK_ALIKES: tuple[Scenario, ...] = (
         forecasts=dict([alarm(sized(), **_slow, value=200.0 * MIB)]),
     ),
     with_context(
+        lasting(
+            "a limit that its owner has just lowered",
+            templated(replace(raised_to(384), revision="v0")),
+            "NotGrowing",
+        ),
+        forecasts=dict([alarm(sized(), **_slow)]),
+    ),
+    with_context(
         lasting("at its ceiling", templated(raised_to(300)), "CeilingReached"), ceiling=300.0 * MIB
     ),
     load(

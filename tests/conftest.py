@@ -16,3 +16,18 @@ def pytest_configure(config: pytest.Config) -> None:
     # On Python 3.11 asking for a loop where none runs makes one that nobody closes; its warning
     # would then fail whichever test the garbage collector runs in.
     asyncio.set_event_loop(None)
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """What tests have measured is shown, not only whether it was enough."""
+    reports = [r for found in ("passed", "failed") for r in terminalreporter.getreports(found)]
+    measured = [
+        (report.nodeid.rpartition("::")[2], name, value)
+        for report in reports
+        if report.when == "call"
+        for name, value in report.user_properties
+    ]
+    if measured:
+        terminalreporter.section("what was measured")
+    for test, name, value in sorted(measured, key=str):
+        terminalreporter.write_line(f"{name}: {value}  ({test})")

@@ -20,6 +20,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from akeso.api.meta import API_VERSION
+from akeso.cli import shipped
 from akeso.clients.kubernetes.connection import ApiServer, connect
 from akeso.errors import GoneError, StaleError
 from akeso.settings import Settings
@@ -36,6 +37,8 @@ AKESO = f"/apis/{API_VERSION}"
 # One process per worker of pytest-xdist; worlds mostly wait, so two cores
 # carry about three of them per worker.
 AT_A_TIME = 3 if "PYTEST_XDIST_WORKER" in os.environ else 6
+RBAC = "rbac.authorization.k8s.io"
+USERS = "akeso-tests"  # the group of the users that operators are
 T = TypeVar("T")
 
 # A minute of a real installation in a few seconds. The identity is that of a container that is
@@ -378,6 +381,7 @@ async def world(
             body = {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": namespace}}
             await api.post("/api/v1/namespaces", body)
             stack.push_async_callback(_remove, api, namespace)
+        await _own_rights(api, own)
         stack.callback(stage.exporter.drop, namespace=name)
         proxy = await stack.enter_async_context(
             FaultProxy.for_kubeconfig(stage.kubeconfig, on_crash=lambda _: operator.kill())
@@ -405,6 +409,27 @@ async def world(
         yield here
         if here.leaking is not None:
             await _cancelled(here.leaking)
+
+
+def binding(role: Json, metadata: Json) -> Json:
+    """Gives a Role or ClusterRole to the operators under test."""
+    kind = role["kind"]
+    return {
+        "apiVersion": f"{RBAC}/v1",
+        "kind": f"{kind}Binding",
+        "metadata": metadata,
+        "roleRef": {"apiGroup": RBAC, "kind": kind, "name": role["metadata"]["name"]},
+        "subjects": [{"apiGroup": RBAC, "kind": "Group", "name": USERS}],
+    }
+
+
+async def _own_rights(api: ApiServer, own: str) -> None:
+    """What examples/rbac.yaml allows an operator in its own namespace."""
+    [role] = [r for r in shipped.roles() if r["kind"] == "Role"]
+    metadata = {"name": role["metadata"]["name"], "namespace": own}
+    path = f"/apis/{RBAC}/v1/namespaces/{own}"
+    await api.post(f"{path}/roles", {**role, "metadata": metadata})
+    await api.post(f"{path}/rolebindings", binding(role, metadata))
 
 
 async def _measure(here: World) -> None:

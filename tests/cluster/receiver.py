@@ -23,17 +23,25 @@ PATH = "/hooks/canary-of-the-path"
 
 @dataclass
 class Receiver:
-    """What arrived. `then` happens with each message before it is answered."""
+    """What arrived. `then` happens with each message before it is answered.
+
+    While it is `down` it takes nothing, and notes what it refused.
+    """
 
     secret_file: Path
     url: str = ""
     ids: list[str] = field(default_factory=list[str])
     bodies: list[dict[str, Any]] = field(default_factory=list[dict[str, Any]])
     forged: int = 0
+    down: bool = False
+    refused: list[str] = field(default_factory=list[str])  # the types of messages
     then: Callable[[], None] = lambda: None
 
     async def take(self, request: web.Request) -> web.Response:
         body, headers = await request.read(), request.headers
+        if self.down:
+            self.refused.append(json.loads(body)["type"])
+            return web.Response(status=503)
         content = f"{headers['webhook-id']}.{headers['webhook-timestamp']}.".encode() + body
         mark = base64.b64encode(hmac.new(KEY, content, hashlib.sha256).digest()).decode()
         if headers["webhook-signature"] != f"v1,{mark}":

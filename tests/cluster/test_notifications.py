@@ -82,6 +82,40 @@ async def test_killed_between_delivery_and_record_it_sends_the_same_id_again(
     assert receiver.bodies[0] == receiver.bodies[1]
 
 
+async def test_a_storm_that_nobody_heard_of_is_one_digest(here: World, tmp_path: Path) -> None:
+    names = {"cart", "shop", "web"}
+    for name in names:
+        await here.apply(workload(name=name, replicas=2))
+    for name in names:
+        await here.rolled_out("Deployment", name)
+        await here.tire(name)
+    await here.apply(policy(query_signal(here.name)))
+    async with receiving(tmp_path) as receiver:
+        receiver.down = True
+        here.operator.environment |= receiver.environment()
+        here.operator.environment["AKESO_WEBHOOK_DIGEST_ABOVE"] = "2"
+        here.operator.start()
+        healed = await here.healed(3)
+
+        async def as_one() -> bool:
+            return receiver.refused[-1:] == ["healing.digest"]
+
+        await here.until(as_one, what="a digest that is refused")
+        receiver.down = False
+
+        async def told() -> bool:
+            marks = [conditions(h).get("Notified", {}) for h in await here.healings()]
+            return [m.get("status") for m in marks] == ["True"] * 3
+
+        await here.until(told, what="three Healings marked Notified")
+        await here.quiet()
+    assert receiver.forged == 0 and len(receiver.ids) == 1
+    [body] = receiver.bodies
+    assert body["type"] == "healing.digest"
+    text = json.dumps(body)
+    assert all(h["metadata"]["name"] in text for h in healed)
+
+
 def crash_once(here: World, ids: list[str]) -> None:
     """The next write to a Healing is the record of this delivery: it does not get through."""
     if len(ids) == 1:

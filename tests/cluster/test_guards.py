@@ -8,6 +8,8 @@ import signal
 import time
 from typing import Any
 
+import pytest
+
 from akeso_lab.proxy import Crash, Delay, Match
 from cluster.effects import in_words
 from cluster.harness import World, brief, conditions, second
@@ -101,6 +103,20 @@ async def test_the_only_pod_of_an_autoscaled_workload_is_left_to_a_person(here: 
     assert "raise the minimum" in healing["status"]["message"]
     assert conditions(healing)["NeedsHuman"]["status"] == "True"
     await here.untouched(3)
+    assert here.effects() == []
+
+
+@pytest.mark.parametrize("manager", ["argocd-controller", "kustomize-controller"])
+async def test_what_a_gitops_controller_applied_is_not_written(here: World, manager: str) -> None:
+    """Its next sync would revert the surge that the only pod needs."""
+    await here.apply(workload(replicas=1), manager=manager)
+    await here.rolled_out("Deployment")
+    await here.tire()
+    await here.apply(care(here))
+    here.operator.start()
+    healing = await here.blocked("GitOpsOwnsManifest")
+    assert conditions(healing)["NeedsHuman"]["status"] == "True"
+    await here.untouched(2)
     assert here.effects() == []
 
 

@@ -214,12 +214,14 @@ async def test_a_release_that_crashes_is_one_problem_and_no_crash_loop_besides(
     bad = broken(good)
     bad["spec"]["template"]["metadata"]["labels"][BEHAVIOUR] = "crashloop"
     await here.apply(bad)
-    here.operator.start(crash_loop_restarts="1")
+    # Between two crashes a container runs for 2 s, which is to be less than the four cycles in a row
+    # after which a problem that is not seen counts as gone.
+    here.operator.start(crash_loop_restarts="1", cycle_seconds="2")
 
     async def crashed_twice() -> bool:
         found = [c for p in await here.pods() for c in p["status"].get("containerStatuses", [])]
         return any(c["restartCount"] >= 2 for c in found)
 
     await here.until(crashed_twice)
-    await here.untouched(3)
+    await here.untouched(5)
     assert [h["spec"]["signal"] for h in await here.healings()] == ["rollout"]

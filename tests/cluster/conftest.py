@@ -33,11 +33,23 @@ CRDS = Path(__file__).parents[2] / "crds"
 USER = "akeso-tests"
 
 
+# What takes minutes begins first: most of it waits, and nothing long is left for the end.
+FIRST = (
+    "test_load_that_is_coming_is_told_before_it_is_there",
+    "test_pods_are_added_before_the_load_and_taken_away_after_it",
+    "test_killed_at_any_write_it_ends_the_same_and_does_all_once",
+    "test_a_verified_raise_is_proposed_for_good_and_made_so_when_a_person_asks",
+    "test_a_limit_is_raised_and_brought_back_when_a_person_asks_and_usage_allows",
+)
+
+
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     here = Path(__file__).parent
     for item, lost in itertools.product(items, LOST_CONNECTIONS):
         if here in item.path.parents:
             item.add_marker(pytest.mark.filterwarnings(lost))
+    order = {name: place for place, name in enumerate(FIRST)}
+    items.sort(key=lambda item: order.get(item.name.partition("[")[0], len(FIRST)))
 
 
 @pytest.fixture(scope="session")

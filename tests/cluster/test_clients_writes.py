@@ -98,11 +98,12 @@ class Bench:
         return await self.cluster.live(self.ref)
 
     async def settled(self) -> Snapshot:
-        """Seen with all pods of the newest revision ready, twice the same version."""
+        """Seen with all pods of the newest revision ready, and a second later the same version:
+        controllers write a status once more when the last old pod is gone."""
 
         async def still() -> Snapshot | None:
             one = await self.seen()
-            await asyncio.sleep(0.2)
+            await asyncio.sleep(1)
             two = await self.seen()
             done = two.replicas > 0 and two.ready == two.replicas == len(two.pods)
             return two if done and not two.rolling and one == two else None

@@ -113,7 +113,8 @@ class KubernetesRecords:
         """
         going = await self._api.list_all(where, {"fieldSelector": "status.verdict="})
         over = await self._api.table(where, {"fieldSelector": "status.verdict!="})
-        over.sort(key=lambda row: str(row["Ended"]), reverse=True)  # in UTC: text sorts as time
+        # In UTC, so that text sorts as time; one without a time is not the newest.
+        over.sort(key=lambda row: str(row.get("Ended") or ""), reverse=True)
         names = dict.fromkeys(str(row["Name"]) for row in over[:recent])
         # By name and not by path: the table does not tell the namespace.
         lists = (self._api.list_all(where, {"fieldSelector": f"metadata.name={n}"}) for n in names)

@@ -5,7 +5,7 @@
     python docs/generate.py --check    write nothing, fail when a page is out of date
 
 resources.md comes from crds/, settings.md from akeso.settings, healers.md from the healers' docstrings,
-cli.md from the commands' parsers. operations.md is written by hand; --check fails where it does not
+cli.md from the commands' parsers, metrics.md from akeso.telemetry.metrics. operations.md is written by hand; --check fails where it does not
 name a reason that the code gives.
 """
 
@@ -16,7 +16,7 @@ import ast
 import inspect
 import re
 import sys
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from importlib import import_module
 from pathlib import Path
 from typing import Any
@@ -137,6 +137,32 @@ def _argument(action: argparse.Action) -> str:
     takes = "" if action.nargs == 0 else f" {value}"
     required = ", required" if action.required else ""
     return f"`{', '.join(action.option_strings)}{takes}`{required}"
+
+
+def metrics() -> str:
+    """The page about the metrics, from where they are made."""
+    from prometheus_client import CollectorRegistry
+
+    from akeso.telemetry.metrics import PROCESS, Metrics
+
+    told = Metrics(CollectorRegistry()).described
+    rows = ((f"`{m.name}`", m.type, _labels(m.labels), m.told) for m in told)
+    return "\n".join(
+        [
+            NOTICE.format(source="operator/akeso/telemetry/metrics.py"),
+            "# Metrics\n",
+            "Served by `/metrics`. Stable: [alerts and dashboards](../operations.md#metrics) stand on"
+            + " them. No label names a workload, a policy or a Healing. A histogram has the series"
+            + " `_bucket`, `_sum` and `_count`.\n",
+            _table(("Name", "Type", "Labels", "Meaning"), rows),
+            "Of the process itself, on Linux:"
+            + f" {', '.join(f'`{name}`' for name in PROCESS)}.\n",
+        ]
+    )
+
+
+def _labels(labels: Mapping[str, str]) -> str:
+    return "; ".join(f"`{name}`: {told}" for name, told in labels.items())
 
 
 def reasons() -> Iterator[str]:
@@ -299,6 +325,7 @@ PAGE_OF: dict[str, Callable[[], str]] = {
     "settings.md": settings,
     "healers.md": healers,
     "cli.md": cli,
+    "metrics.md": metrics,
 }
 
 

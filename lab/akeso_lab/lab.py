@@ -18,7 +18,7 @@ from akeso_lab.certificates import Authority, Subject, write_kubeconfig
 from akeso_lab.errors import LabError
 from akeso_lab.fake_nodes import fake_node
 from akeso_lab.kubectl import Kubectl
-from akeso_lab.parts import HELM, Tier
+from akeso_lab.parts import HELM, PROMTOOL, Tier
 from akeso_lab.places import state_dir
 from akeso_lab.processes import local_environment
 
@@ -79,6 +79,10 @@ class Lab:
     def helm(self, report: Report = lambda _: None) -> Path:
         """Helm 4; built now where `build` has not done so before (about a minute)."""
         return build([HELM], report)[HELM.name]
+
+    def promtool(self, report: Report = lambda _: None) -> Path:
+        """Checks and tests rules and queries; built now where `build` has not done so before."""
+        return build([PROMTOOL], report)[PROMTOOL.name]
 
     def kubectl(self, *arguments: str, stdin: str | None = None) -> str:
         """Run kubectl as the lab's administrator; its output, or LabError with its complaint."""

@@ -42,6 +42,12 @@ def _kubernetes(name: str) -> Part:
     return Part(name, "kube", f"k8s.io/kubernetes/cmd/{name}", _version_flags())
 
 
+def _prometheus(name: str) -> Part:
+    """Only the discovery that is used: every cloud's client library would double the build."""
+    package = f"github.com/prometheus/prometheus/cmd/{name}"
+    return Part(name, "prometheus", package, tags="remove_all_sd,enable_kubernetes_sd")
+
+
 # The image's program is a node-tier need, but small enough to build first of all.
 SERVICE = Part("akeso-lab-service", "service", "akeso.dev/lab/service")
 
@@ -52,13 +58,7 @@ _CONTROL_PLANE = (
     _kubernetes("kube-scheduler"),
     _kubernetes("kubectl"),
     Part("kwok", "kwok", "sigs.k8s.io/kwok/cmd/kwok"),
-    # Only the discovery that is used: every cloud's client library would double the build.
-    Part(
-        "prometheus",
-        "prometheus",
-        "github.com/prometheus/prometheus/cmd/prometheus",
-        tags="remove_all_sd,enable_kubernetes_sd",
-    ),
+    _prometheus("prometheus"),
     # v0.31 is the last whose module carries the files of its web interface.
     Part("alertmanager", "alertmanager", "github.com/prometheus/alertmanager/cmd/alertmanager"),
 )
@@ -71,14 +71,15 @@ _NODE = (
 )
 
 
-# What no lab runs: built when a test asks for it (`Lab.helm`), or by `build` beforehand.
+# What no lab runs: built when a test asks for it (`Lab.helm`, `Lab.promtool`), or by `build` beforehand.
 HELM = Part(
     "helm",
     "helm",
     "helm.sh/helm/v4/cmd/helm",
     f"-s -w -X helm.sh/helm/v4/internal/version.version={HELM_VERSION}",
 )
-TOOLS = (HELM,)
+PROMTOOL = _prometheus("promtool")  # compiled for Prometheus already, all but the command
+TOOLS = (HELM, PROMTOOL)
 
 
 def parts_of(tier: Tier) -> tuple[Part, ...]:

@@ -30,7 +30,7 @@ def concluded(
     if attempt is None:
         return Progress(healing, False)
     if look.check is Check.WAITING:
-        if now < _patience(attempt):
+        if now < patience(attempt):
             return Progress(healing, False)
         return undone(healing, attempt, look.late, look.message, now, look.stuck)
     counted = record.counted(attempt, look.check.value, rules.successes, now)
@@ -39,7 +39,7 @@ def concluded(
     return _verdict(healing, counted, look, effect, rules, now)
 
 
-def _patience(attempt: Attempt) -> datetime:
+def patience(attempt: Attempt) -> datetime:
     """Until when a check may say "too early to tell".
 
     Once checks have told something, the action is done: what is unready later, while the predicted

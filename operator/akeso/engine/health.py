@@ -172,14 +172,14 @@ def control_status(
     control: HealingControl,
     observation: Observation,
     source: str,
-    missing: Sequence[str],
+    off: Sequence[str],
     settings: Settings,
     now: datetime,
 ) -> HealingControl:
     """The HealingControl with the status it should have; the same where nothing changed."""
     generation = control.metadata.generation
     conditions = control.status.conditions
-    for type, holds, reason, message in _own_aspects(observation, source, missing):
+    for type, holds, reason, message in _own_aspects(observation, off):
         conditions = set_condition(conditions, type, holds, reason, message, now, generation)
     uids = {seen.ref.uid for targets in observation.selection.targets.values() for seen in targets}
     status = control.status.model_copy(
@@ -195,20 +195,22 @@ def control_status(
     return control if status == control.status else control.model_copy(update={"status": status})
 
 
-def _own_aspects(
-    observation: Observation, source: str, missing: Sequence[str]
-) -> Iterator[_Aspect]:
+def parts_off(observation: Observation, source: str) -> Iterator[str]:
+    """What of Akeso does not work as this cycle saw it, each with its reason."""
     error, silences = observation.memory_error, observation.silences.error
-    off = list(missing)
     if source != MetricsSource.PROMETHEUS:
-        off.append(
+        yield (
             "no Prometheus: VolumeFilling and signals with a query are off, memory and CPU come from"
             " metrics.k8s.io (set AKESO_PROMETHEUS_URL)"
         )
     if error is not None:
-        off.append(f"the metrics source is down: {error}")
+        yield f"the metrics source is down: {error}"
     if silences is not None:
-        off.append(f"nothing is healed while silences can't be read: {silences}")
+        yield f"nothing is healed while silences can't be read: {silences}"
+
+
+def _own_aspects(observation: Observation, off: Sequence[str]) -> Iterator[_Aspect]:
+    error = observation.memory_error
     yield (
         "Degraded",
         bool(off),

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import logging
-from collections import Counter
 
 from akeso.api.control import HealingControl
 from akeso.api.healing import Healing
 from akeso.api.meta import ObjectMeta
 from akeso.api.policy import HealingPolicy, HealingPolicySpec, LabelSelector, Signal, Target
-from akeso.domain.finding import Signal as About
 from akeso.engine.detect import Problem, detect
+from akeso.engine.gauges import Gauges
 from akeso.engine.heal import Healer
 from akeso.engine.intent import finished
 from akeso.engine.judge import Circumstances
@@ -47,6 +46,7 @@ class Loop:
         self._restorer = restorer
         self._reporter = reporter
         self._metrics = metrics
+        self._gauges = Gauges(records, metrics, clock, settings)
         self._clock = clock
         self._settings = settings
         self.ended_at = 0.0  # when the last cycle ended, Unix seconds
@@ -64,6 +64,7 @@ class Loop:
 
     async def cycle(self) -> None:
         """One cycle. Never raises an AkesoError."""
+        self._gauges.begin()
         observation = await self._observer.observe(self._records.policies())
         problems = detect(self._records.policies(), observation, self._settings)
         await self._open(problems, observation)
@@ -72,8 +73,8 @@ class Loop:
                 await self._advance("advance", self._healer, healing, problems, observation)
             elif owes(healing):
                 await self._advance("restore", self._restorer, healing, problems, observation)
-        await self._reporter.report(observation)
-        self._measure(observation, problems)
+        degraded = await self._reporter.report(observation)
+        self._gauges.show(observation, problems.values(), degraded)
 
     async def _open(
         self, problems: dict[tuple[str, str, str], Problem], observation: Observation
@@ -137,17 +138,3 @@ class Loop:
     def _failed(self, part: str, message: str) -> None:
         self._metrics.cycle_errors.labels(part).inc()
         log.warning("%s, the next cycle tries again: %s", part, message)
-
-    def _measure(
-        self, observation: Observation, problems: dict[tuple[str, str, str], Problem]
-    ) -> None:
-        metrics = self._metrics
-        metrics.targets.set(
-            len({s.ref.uid for ts in observation.selection.targets.values() for s in ts})
-        )
-        counts = Counter(p.finding.about.value for p in problems.values())
-        for about in About:
-            metrics.at_risk.labels(about.value).set(counts[about.value])
-        metrics.open.set(sum(not finished(h) for h in self._records.healings()))
-        if observation.newest_memory is not None:
-            metrics.source_age.set(observation.now - observation.newest_memory)

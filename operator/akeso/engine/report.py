@@ -10,7 +10,7 @@ from typing import Protocol
 from akeso.api.healing import Healing
 from akeso.api.scalars import from_unix
 from akeso.engine import record
-from akeso.engine.health import control_status, policy_status
+from akeso.engine.health import control_status, parts_off, policy_status
 from akeso.engine.intent import finished
 from akeso.engine.observe import Observation
 from akeso.engine.records import Records
@@ -55,12 +55,15 @@ class Reporter:
         self._settings = settings
         self._herald = herald  # None: nobody is to be told
 
-    async def report(self, observation: Observation) -> None:
+    async def report(self, observation: Observation) -> int:
+        """How many things the condition Degraded names."""
         if self._herald is not None:
             await self._herald.record()
         await self._policies(observation)
-        await self._control(observation)
+        off = self._off(observation)
+        await self._control(observation, off)
         await self._prune()
+        return len(off)
 
     async def _policies(self, observation: Observation) -> None:
         now = from_unix(self._clock.now())
@@ -77,17 +80,20 @@ class Reporter:
             if after is not policy:
                 await self._try(self._records.save_policy(after))
 
-    async def _control(self, observation: Observation) -> None:
+    def _off(self, observation: Observation) -> Sequence[str]:
+        off = [*self._missing(), *(self._herald.problems() if self._herald else ())]
+        broken = [f"{b.kind} {b.namespace}/{b.name}: {b.error}" for b in self._records.broken()]
+        return [*off, *broken, *parts_off(observation, self._source)]
+
+    async def _control(self, observation: Observation, off: Sequence[str]) -> None:
         control = self._records.control()
         if control is None:
             return
-        off = [*self._missing(), *(self._herald.problems() if self._herald else ())]
-        broken = [f"{b.kind} {b.namespace}/{b.name}: {b.error}" for b in self._records.broken()]
         after = control_status(
             control,
             observation,
             self._source,
-            [*off, *broken],
+            off,
             self._settings,
             from_unix(self._clock.now()),
         )

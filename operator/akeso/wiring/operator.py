@@ -42,6 +42,7 @@ from akeso.telemetry import logs
 from akeso.telemetry.metrics import Metrics
 from akeso.version import version
 from akeso.wiring.engine import engine
+from akeso.wiring.exposure import expose
 from akeso.wiring.parts import alert_source, metric_source
 
 log = logging.getLogger(__name__)
@@ -93,6 +94,9 @@ class Operator:
         self.working_since: float | None = None
         self.watching = asyncio.Event()
         self._stop = asyncio.Event()
+        api.tally = self.metrics.answered
+        watches = (*self.cluster.informers.reflectors, self.heartbeat)
+        expose(self.metrics, self.leadership, watches, self.clock)
 
     def _webhook(self) -> Webhook | None:
         settings = self.settings

@@ -159,6 +159,8 @@ async def test_when_the_leader_dies_another_takes_over_whatever_its_clock_says(
     assert two.holds
     assert scene.server.lease is not None
     assert scene.server.lease["spec"]["leaseTransitions"] == 1
+    assert two.transitions == 1
+    assert 0 < two.left <= 15
 
 
 async def test_a_leader_that_cannot_renew_gives_up_before_another_may_take_over(
@@ -199,6 +201,7 @@ async def test_a_leader_that_was_frozen_past_its_lease_writes_nothing_when_it_wa
     scene.clocks["one"].frozen = True
     await scene.time.run(15.5)
     assert not one.holds, "the fence needs no request and no running task"
+    assert one.left == 0
     await scene.time.run(20)
     assert two.holds
     scene.clocks["one"].frozen = False

@@ -18,7 +18,7 @@ from kubernetes.aio.config import ConfigException
 from akeso.clients.kubernetes.login import credentials, log_in
 from akeso.clients.kubernetes.raw import Json, part, parts, text
 from akeso.clients.kubernetes.responses import MERGE_PATCH, Request, refusal
-from akeso.errors import GoneError, StaleError, TransientError
+from akeso.errors import AkesoError, GoneError, StaleError, TransientError
 from akeso.settings import Settings
 
 __all__ = ["PAGE", "ApiServer", "Page", "connect", "credentials"]
@@ -31,8 +31,10 @@ CONNECT_SECONDS = 5.0
 # A rejected login is not repeated faster: credential plugins may be slow, and a wrong token
 # stays wrong.
 LOGIN_SECONDS = 10.0
+NO_ANSWER = "none"
 
 Login = Callable[[], Awaitable[ApiClient]]
+Tally = Callable[[str, str], None]  # takes the verb and the HTTP status, or NO_ANSWER
 Query = Mapping[str, str]
 
 
@@ -52,9 +54,13 @@ async def connect(settings: Settings) -> ApiServer:
 
 
 class ApiServer:
-    """Requests in raw JSON. Raises the errors of `akeso.errors` and no others."""
+    """Requests in raw JSON. Raises the errors of `akeso.errors` and no others.
+
+    `tally` hears of every request that was sent, for whoever counts them.
+    """
 
     def __init__(self, client: ApiClient, login: Login) -> None:
+        self.tally: Tally = lambda verb, code: None
         self._client = client
         self._login = login
         self._retired: ApiClient | None = None
@@ -168,6 +174,18 @@ class ApiServer:
             raise refusal(request, response.status, body, response.headers)
 
     async def _send(
+        self, client: ApiClient, request: Request, patience: aiohttp.ClientTimeout
+    ) -> aiohttp.ClientResponse:
+        verb = "WATCH" if request.query.get("watch") else request.method
+        try:
+            response = await self._sent(client, request, patience)
+        except AkesoError:
+            self.tally(verb, NO_ANSWER)
+            raise
+        self.tally(verb, str(response.status))
+        return response
+
+    async def _sent(
         self, client: ApiClient, request: Request, patience: aiohttp.ClientTimeout
     ) -> aiohttp.ClientResponse:
         untyped: Any = client

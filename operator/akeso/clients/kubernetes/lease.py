@@ -52,6 +52,7 @@ class Leadership:
     ) -> None:
         self.identity = settings.identity or f"{socket.gethostname()}_{os.getpid()}"
         self.lost = asyncio.Event()
+        self.transitions = 0  # of the Lease as last seen
         self._api = api
         self._settings = settings
         self._clock = clock
@@ -66,6 +67,11 @@ class Leadership:
     def holds(self) -> bool:
         """Whether this process leads at this very moment; needs no request."""
         return not self.lost.is_set() and self._left() > 0
+
+    @property
+    def left(self) -> float:
+        """How many seconds this process still leads without another renewal; 0: it does not."""
+        return max(0.0, self._left()) if self.holds else 0.0
 
     async def acquire(self) -> None:
         """Waits until this process leads."""
@@ -162,6 +168,7 @@ class Leadership:
         version = text(part(lease, "metadata"), "resourceVersion")
         if version != self._version:
             self._version, self._seen_at = version, self._monotonic()
+            self.transitions = whole(part(lease, "spec"), "leaseTransitions")
 
     def _may_create(self) -> bool:
         """A Lease that was deleted may still be somebody's for as long as it was good for."""

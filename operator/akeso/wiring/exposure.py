@@ -1,0 +1,35 @@
+"""What the metrics show of the process itself, leader or standby: asked for when they are read."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterable
+from functools import partial
+from typing import Any
+
+from akeso.clients.kubernetes.lease import Leadership
+from akeso.clients.kubernetes.reflector import Reflector
+from akeso.protocols import Clock
+from akeso.telemetry.metrics import Metrics
+from akeso.version import version
+
+
+def expose(
+    metrics: Metrics,
+    leadership: Leadership,
+    reflectors: Iterable[Reflector[Any]],
+    clock: Clock,
+) -> None:
+    """Wires what is known elsewhere to its metrics; once per process."""
+    began, now = clock.now(), clock.now
+    metrics.build_info.labels(version()).set(1)
+    metrics.lease_left.set_function(lambda: leadership.left)
+    metrics.lease_transitions.set_function(lambda: leadership.transitions)
+    for reflector in reflectors:
+        age: Callable[[], float] = partial(watch_age, reflector, began, now)
+        metrics.watch_age.labels(reflector.source.name).set_function(age)
+
+
+def watch_age(reflector: Reflector[Any], began: float, now: Callable[[], float]) -> float:
+    """Seconds since it was heard, or since the process began to listen; NaN where it may not."""
+    return math.nan if reflector.refused else max(0.0, now() - max(reflector.heard_at, began))

@@ -9,6 +9,8 @@ BIN := $(VENV)/bin
 PY := $(BIN)/python
 STAMP := $(VENV)/.installed
 LAB := PYTHONPATH=lab $(PY) -m akeso_lab
+COMPILE := $(BIN)/uv pip compile -q --python-version 3.11 --generate-hashes --no-header \
+  --no-emit-index-url
 NAME ?= lab
 TIER ?= node
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
@@ -29,15 +31,20 @@ $(STAMP): requirements.lock pyproject.toml
 	@touch $@
 
 .PHONY: lock
-lock: setup ## resolve the dependencies anew into requirements.lock
-	$(BIN)/uv pip compile -q --upgrade --python-version 3.11 --generate-hashes --no-header \
-	  --no-emit-index-url pyproject.toml --group dev -o requirements.lock
+lock: setup ## resolve the dependencies anew: developers, what runs, what builds the image
+	@$(COMPILE) --upgrade pyproject.toml --group dev -o requirements.lock
+	@$(COMPILE) -c requirements.lock pyproject.toml -o requirements-runtime.lock
+	@$(COMPILE) -c requirements.lock --upgrade --group image -o requirements-image.lock
 
 .PHONY: demo
 demo: setup ## the story on a real node, under 6 minutes once the parts are built
 	@$(LAB) up --name demo --tier node
 	@code=0; PYTHONPATH=lab $(PY) -m akeso demo --lab demo --reports dist/demo $(ARGS) || code=$$?; \
 	  $(LAB) down --name demo; exit $$code
+
+.PHONY: image
+image: setup ## the operator's image, from the Dockerfile; shows its layers (root on Linux)
+	@$(LAB) image $(ARGS)
 
 .PHONY: lab-up lab-down lab-status
 lab-up: setup ## start a lab [NAME=lab] [TIER=node|control-plane]
@@ -71,8 +78,9 @@ check: setup verify ## formatting, types, layers, generated files
 .PHONY: docs verify
 docs: setup ## regenerate docs/reference
 	@$(PY) docs/generate.py
-verify: setup ## fail where a generated file is not what its source says
+verify: setup ## fail where a generated file is not what its source says, or locks disagree
 	@$(PY) docs/generate.py --check
+	@$(PY) image/locks.py
 
 .PHONY: bench
 bench: setup ## speed, memory and accuracy, each beside a named alternative

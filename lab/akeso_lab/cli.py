@@ -15,13 +15,15 @@ from akeso_lab.build import build
 from akeso_lab.errors import LabError
 from akeso_lab.foreign import adopt
 from akeso_lab.lab import Lab
-from akeso_lab.parts import TOOLS, Tier, part_named, parts_of
+from akeso_lab.operator_image import build_operator_image
+from akeso_lab.parts import KUBERNETES, NEWEST, TOOLS, Tier, part_named, parts_of
 
 _EXAMPLES = """
 examples:
   python -m akeso_lab up                          a control plane with fake nodes, no root needed
   python -m akeso_lab up --name node --tier node  a real node as well: real pods, real leaks
   python -m akeso_lab up --name mine --kubeconfig ~/.kube/config --prometheus http://localhost:9090
+  python -m akeso_lab up --name old --kubernetes 1.33   an older Kubernetes, without a node
   python -m akeso_lab build --tier node           build everything now, start nothing
   python -m akeso_lab status -o json
   python -m akeso_lab down --name node
@@ -75,14 +77,19 @@ def _parser() -> argparse.ArgumentParser:
     )
     building = commands.add_parser("build", help="build the programs, start nothing")
     _add_tier(building)
+    _add_kubernetes(building)
     building.add_argument("part", nargs="*", help="only these programs")
     building.set_defaults(command=_build)
+    imaging = commands.add_parser("image", help="build the operator's image, needs root on Linux")
+    _add_output(imaging)
+    imaging.set_defaults(command=_image)
     return parser
 
 
 def _add_up(parser: argparse.ArgumentParser) -> None:
     _add_common(parser)
     _add_tier(parser)
+    _add_kubernetes(parser)
     parser.add_argument(
         "--scrape-interval",
         type=int,
@@ -115,6 +122,15 @@ def _add_tier(parser: argparse.ArgumentParser) -> None:
     )
 
 
+def _add_kubernetes(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--kubernetes",
+        choices=tuple(KUBERNETES),
+        default=NEWEST,
+        help="an older one has no node (default: %(default)s)",
+    )
+
+
 def _report(line: str) -> None:
     """Progress goes to stderr: stdout is the result."""
     print(line, file=sys.stderr, flush=True)
@@ -128,6 +144,7 @@ def _up(options: argparse.Namespace) -> int:
         lab = lifecycle.up(
             options.name,
             options.tier,
+            kubernetes=options.kubernetes,
             scrape_interval_seconds=options.scrape_interval,
             report=_report,
         )
@@ -138,7 +155,7 @@ def _up(options: argparse.Namespace) -> int:
 
 def _summary(lab: Lab) -> str:
     lines = [
-        f"lab         {lab.name} ({lab.tier})",
+        f"lab         {lab.name} ({lab.tier}, Kubernetes {lab.kubernetes})",
         f"API server  {lab.apiserver}",
         f"Prometheus  {lab.prometheus or 'none'}",
         f"Alerts      {lab.alertmanager or 'none'}",
@@ -177,7 +194,23 @@ def _list(options: argparse.Namespace) -> int:
 
 
 def _build(options: argparse.Namespace) -> int:
-    chosen = [part_named(name) for name in options.part] or parts_of(options.tier) + TOOLS
+    chosen = [part_named(name, options.kubernetes) for name in options.part]
+    tools = TOOLS if options.kubernetes == NEWEST else ()
+    chosen = chosen or [*parts_of(options.tier, options.kubernetes), *tools]
     for name, path in build(chosen, _report).items():
         print(f"{name} {path}")
+    return 0
+
+
+def _image(options: argparse.Namespace) -> int:
+    image = build_operator_image(_report)
+    layers = image.layers()
+    if options.output == "json":
+        found = {"reference": image.reference, "archive": str(image.archive)}
+        print(json.dumps(found | {"layers": [asdict(layer) for layer in layers]}, indent=2))
+        return 0
+    print(f"{image.reference}  {image.archive}")
+    for layer in layers:
+        print(f"{layer.size / 1e6:7.1f} MB  {layer.made_by[:80]}")
+    print(f"{sum(layer.size for layer in layers) / 1e6:7.1f} MB  in all")
     return 0

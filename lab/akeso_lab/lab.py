@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import subprocess
 import urllib.request
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass, field, fields
@@ -18,7 +19,16 @@ from akeso_lab.certificates import Authority, Subject, write_kubeconfig
 from akeso_lab.errors import LabError
 from akeso_lab.fake_nodes import fake_node
 from akeso_lab.kubectl import Kubectl
-from akeso_lab.parts import HELM, PROMTOOL, Tier
+from akeso_lab.operator_image import build_operator_image
+from akeso_lab.parts import (
+    HELM,
+    KUBE_SCORE,
+    KUBECTL_VALIDATE,
+    NEWEST,
+    PROMTOOL,
+    Part,
+    Tier,
+)
 from akeso_lab.places import state_dir
 from akeso_lab.processes import local_environment
 
@@ -47,6 +57,7 @@ class Lab:
     alertmanager: str | None = None
     scrape_interval_seconds: int = 5
     audit_log: Path | None = None
+    kubernetes: str = NEWEST
     kwok: bool = False
     node: bool = False
     node_name: str | None = None
@@ -78,11 +89,32 @@ class Lab:
 
     def helm(self, report: Report = lambda _: None) -> Path:
         """Helm 4; built now where `build` has not done so before (about a minute)."""
-        return build([HELM], report)[HELM.name]
+        return _tool(HELM, report)
+
+    def kubectl_validate(self, report: Report = lambda _: None) -> Path:
+        """kubectl-validate: manifests against the schemas of Kubernetes up to 1.30, which it
+        carries, or of the cluster that its `--kubeconfig` leads to."""
+        return _tool(KUBECTL_VALIDATE, report)
+
+    def kube_score(self, report: Report = lambda _: None) -> Path:
+        """kube-score: manifests against good practice."""
+        return _tool(KUBE_SCORE, report)
+
+    def operator_image(self, report: Report = lambda _: None) -> str:
+        """The reference of the operator's image in the node's containerd, built from this
+        repository where it is not yet. Pods take it with `imagePullPolicy: Never`."""
+        image = build_operator_image(report)
+        if image.reference not in self._ctr("images", "ls", "--quiet").split():
+            self.import_image(image.archive)
+        return image.reference
+
+    def import_image(self, archive: Path) -> None:
+        """Give the node's containerd the images of a docker-archive or OCI archive."""
+        self._ctr("images", "import", str(archive))
 
     def promtool(self, report: Report = lambda _: None) -> Path:
         """Checks and tests rules and queries; built now where `build` has not done so before."""
-        return build([PROMTOOL], report)[PROMTOOL.name]
+        return _tool(PROMTOOL, report)
 
     def kubectl(self, *arguments: str, stdin: str | None = None) -> str:
         """Run kubectl as the lab's administrator; its output, or LabError with its complaint."""
@@ -183,6 +215,21 @@ class Lab:
         )
         return names
 
+    def _ctr(self, *arguments: str) -> str:
+        if self.containerd_socket is None:
+            raise LabError(self.name, "has no containerd", "use a lab of the tier node")
+        done = subprocess.run(
+            ["ctr", "--address", str(self.containerd_socket), "-n", "k8s.io", *arguments],
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        if done.returncode != 0:
+            log = self.state / "logs" / "containerd.log"
+            what = f"ctr {arguments[0]} {arguments[1]} ended with {done.returncode}"
+            raise LabError("containerd", what, "see its log", log, done.stderr[-2000:])
+        return done.stdout
+
     def _prometheus_folder(self, name: str) -> Path:
         if self.prometheus_config_dir is None:
             what = "has a Prometheus that this lab does not configure"
@@ -199,6 +246,10 @@ class Lab:
             log = self.state / "logs" / "prometheus.log"
             remedy = "check the rule: the log has its error"
             raise LabError("prometheus", f"does not reload: {error}", remedy, log) from None
+
+
+def _tool(part: Part, report: Report) -> Path:
+    return build([part], report)[part.name]
 
 
 def _write(file: Path, content: str) -> None:

@@ -18,7 +18,7 @@ from akeso_lab.lab import Lab
 from akeso_lab.locks import exclusive
 from akeso_lab.machine import node_requirements
 from akeso_lab.node import Node
-from akeso_lab.parts import Tier, parts_of
+from akeso_lab.parts import NEWEST, Tier, check_kubernetes, parts_of
 from akeso_lab.places import lock_file, state_dir, state_root
 from akeso_lab.plan import Plan, make_plan
 from akeso_lab.processes import Supervisor
@@ -47,28 +47,31 @@ def up(
     name: str,
     tier: Tier = Tier.CONTROL_PLANE,
     *,
+    kubernetes: str = NEWEST,
     scrape_interval_seconds: int = DEFAULT_SCRAPE_INTERVAL_SECONDS,
     report: Report = _silent,
 ) -> Lab:
     """Bring the lab up and wait until it is usable; a healthy one is returned as it is.
 
+    ``kubernetes`` is a minor version of ``parts.KUBERNETES``; only the newest has a node.
     Without what a node needs (root, Linux) a node lab comes up as a control plane, with the
     reason in ``Lab.missing["node"]``.
     """
+    check_kubernetes(tier, kubernetes)
     reasons = node_requirements() if tier is Tier.NODE else {}
     actual = Tier.CONTROL_PLANE if reasons else tier
-    binaries = build(parts_of(actual), report)
+    binaries = build(parts_of(actual, kubernetes), report)
     with exclusive(
         lock_file(name), waiting=lambda: report(f"waiting for another command on {name}")
     ):
-        if running := _running(name, actual):
+        if running := _running(name, actual, kubernetes):
             if running.scrape_interval_seconds != scrape_interval_seconds:
                 report(f"{name} runs already, scraping every {running.scrape_interval_seconds} s")
             return running
         if find_leftovers(state_dir(name)):
             report(f"{name} is there but not whole: taking it down first")
             sweep(state_dir(name))
-        plan = make_plan(name, actual, scrape_interval_seconds)
+        plan = make_plan(name, actual, scrape_interval_seconds, kubernetes)
         link_into(plan.bin, binaries)
         lab = replace(_start(plan, report), missing=reasons)
         lab.save()
@@ -112,13 +115,19 @@ def names() -> tuple[str, ...]:
     return tuple(sorted(p.name for p in state_root().iterdir() if not p.name.startswith(".")))
 
 
-def _running(name: str, tier: Tier) -> Lab | None:
-    """The lab if it is healthy and has at least the tier asked for."""
+def _running(name: str, tier: Tier, kubernetes: str) -> Lab | None:
+    """The lab if it is healthy, has at least the tier asked for, and that Kubernetes."""
     found = status(name)
     if not found.healthy or found.lab is None:
         return None
     if found.lab.foreign:
         raise LabError(name, "describes another cluster", "choose another --name")
+    if found.lab.kubernetes != kubernetes:
+        raise LabError(
+            name,
+            f"runs already, with Kubernetes {found.lab.kubernetes}",
+            f"`down --name {name}` first, or another --name",
+        )
     enough = found.lab.tier is Tier.NODE or tier is Tier.CONTROL_PLANE
     if not enough:
         raise LabError(
@@ -171,6 +180,7 @@ def _describe(plan: Plan, supervisor: Supervisor, node: Node | None) -> Lab:
         alertmanager=plan.alertmanager,
         scrape_interval_seconds=plan.scrape_interval_seconds,
         audit_log=plan.state / "audit" / "audit.log",
+        kubernetes=plan.kubernetes,
         kwok=True,
         node=node is not None,
         node_name=plan.node_name if node else None,

@@ -6,7 +6,7 @@ import os
 import shutil
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from akeso_lab.errors import LabError
@@ -28,22 +28,44 @@ _NEEDED = {
 }
 
 
+# What building an image needs.
+_NEEDED_TO_BUILD = {"buildah": "buildah", "debootstrap": "debootstrap", "unshare": "util-linux"}
+
+
 def node_requirements() -> dict[str, str]:
     """Why this machine can't run a real node, by what is missing; empty if it can."""
+    return _requirements("node", _NEEDED)
+
+
+def image_requirements() -> dict[str, str]:
+    """Why this machine can't build an image, in the same way."""
+    return _requirements("image", _NEEDED_TO_BUILD)
+
+
+def _requirements(what: str, needed: Mapping[str, str]) -> dict[str, str]:
     if not sys.platform.startswith("linux"):
-        return {"node": f"a node needs Linux, this is {sys.platform}"}
+        return {what: f"{what}: needs Linux, this is {sys.platform}"}
     if os.geteuid() != 0:
-        return {"node": "a node needs root (namespaces, cgroups, mounts); run as root for it"}
-    packages = _missing_packages()
+        return {what: f"{what}: needs root (namespaces, cgroups, mounts); run as root for it"}
+    packages = _missing_packages(needed)
     if packages and shutil.which("apt-get") is None:
         names = ", ".join(packages)
-        return {"node": f"not installed, and there is no apt-get to install them: {names}"}
+        return {what: f"not installed, and there is no apt-get to install them: {names}"}
     return {}
 
 
 def install_packages(report: Report) -> None:
-    """Install what is missing, quietly; does nothing on a machine that has it all."""
-    packages = _missing_packages()
+    """Install what a node lacks, quietly; does nothing on a machine that has it all."""
+    _install(_NEEDED, report)
+
+
+def install_image_packages(report: Report) -> None:
+    """Install what building an image lacks."""
+    _install(_NEEDED_TO_BUILD, report)
+
+
+def _install(needed: Mapping[str, str], report: Report) -> None:
+    packages = _missing_packages(needed)
     if not packages:
         return
     report(f"installing {', '.join(packages)}…")
@@ -59,13 +81,13 @@ def install_packages(report: Report) -> None:
             raise LabError(
                 "apt-get",
                 f"could not install {', '.join(packages)}",
-                "install them by hand, then run `up` again",
+                "install them by hand, then run the same again",
                 tail=(done.stdout + done.stderr)[-2000:],
             )
 
 
-def _missing_packages() -> tuple[str, ...]:
+def _missing_packages(needed: Mapping[str, str]) -> tuple[str, ...]:
     # sbin may not be on the PATH of a sudo or cron session.
     path = os.pathsep.join((os.environ.get("PATH", ""), "/usr/sbin", "/sbin"))
-    absent = (package for name, package in _NEEDED.items() if shutil.which(name, path=path) is None)
+    absent = (package for name, package in needed.items() if shutil.which(name, path=path) is None)
     return tuple(dict.fromkeys(absent))

@@ -7,7 +7,9 @@ from enum import StrEnum
 
 from akeso_lab.errors import LabError
 
-KUBERNETES_VERSION = "v1.36.4"
+# Minor version: the patch that its wrapper module pins. Any but the newest has a control plane only.
+NEWEST = "1.36"
+KUBERNETES = {NEWEST: "v1.36.4", "1.33": "v1.33.13"}
 HELM_VERSION = "v4.2.4"  # its modules are Kubernetes 1.36's, which the build has compiled already
 
 
@@ -29,17 +31,20 @@ class Part:
     tags: str = ""
 
 
-def _version_flags() -> str:
+def _version_flags(version: str) -> str:
     """Without these the server reports v0.0.0 and clients' version checks go wrong."""
-    major, minor, _ = KUBERNETES_VERSION.removeprefix("v").split(".")
-    values = {"gitVersion": KUBERNETES_VERSION, "gitMajor": major, "gitMinor": minor}
+    major, minor, _ = version.removeprefix("v").split(".")
+    values = {"gitVersion": version, "gitMajor": major, "gitMinor": minor}
     packages = ("k8s.io/component-base/version", "k8s.io/client-go/pkg/version")
     flags = [f"-X {package}.{key}={value}" for package in packages for key, value in values.items()]
     return " ".join(("-s -w", *flags))
 
 
-def _kubernetes(name: str) -> Part:
-    return Part(name, "kube", f"k8s.io/kubernetes/cmd/{name}", _version_flags())
+def _kubernetes(name: str, kubernetes: str = NEWEST) -> Part:
+    module = "kube" if kubernetes == NEWEST else f"kube-{kubernetes}"
+    return Part(
+        name, module, f"k8s.io/kubernetes/cmd/{name}", _version_flags(KUBERNETES[kubernetes])
+    )
 
 
 def _prometheus(name: str) -> Part:
@@ -51,12 +56,11 @@ def _prometheus(name: str) -> Part:
 # The image's program is a node-tier need, but small enough to build first of all.
 SERVICE = Part("akeso-lab-service", "service", "akeso.dev/lab/service")
 
-_CONTROL_PLANE = (
-    Part("etcd", "kube", "go.etcd.io/etcd/server/v3"),
-    _kubernetes("kube-apiserver"),
-    _kubernetes("kube-controller-manager"),
-    _kubernetes("kube-scheduler"),
-    _kubernetes("kubectl"),
+# What a Kubernetes version has of its own; kubectl, too: it supports one minor version of skew.
+_VERSIONED = ("kube-apiserver", "kube-controller-manager", "kube-scheduler", "kubectl")
+_ETCD = Part("etcd", "kube", "go.etcd.io/etcd/server/v3")
+# Programs that know no Kubernetes version, or all of them.
+_SHARED = (
     Part("kwok", "kwok", "sigs.k8s.io/kwok/cmd/kwok"),
     _prometheus("prometheus"),
     # v0.31 is the last whose module carries the files of its web interface.
@@ -79,16 +83,35 @@ HELM = Part(
     f"-s -w -X helm.sh/helm/v4/internal/version.version={HELM_VERSION}",
 )
 PROMTOOL = _prometheus("promtool")  # compiled for Prometheus already, all but the command
-TOOLS = (HELM, PROMTOOL)
+KUBECTL_VALIDATE = Part("kubectl-validate", "kubectl-validate", "sigs.k8s.io/kubectl-validate")
+KUBE_SCORE = Part("kube-score", "kube-score", "github.com/zegl/kube-score/cmd/kube-score")
+TOOLS = (HELM, PROMTOOL, KUBECTL_VALIDATE, KUBE_SCORE)
 
 
-def parts_of(tier: Tier) -> tuple[Part, ...]:
+def parts_of(tier: Tier, kubernetes: str = NEWEST) -> tuple[Part, ...]:
     """In build order: what the smaller tier needs comes first, so that it can start early."""
-    return _CONTROL_PLANE if tier is Tier.CONTROL_PLANE else _CONTROL_PLANE + _NODE
+    check_kubernetes(tier, kubernetes)
+    own = tuple(_kubernetes(name, kubernetes) for name in _VERSIONED)
+    control_plane = (_ETCD, *own, *_SHARED)
+    return control_plane if tier is Tier.CONTROL_PLANE else control_plane + _NODE
 
 
-def part_named(name: str) -> Part:
-    known = parts_of(Tier.NODE) + TOOLS
+def check_kubernetes(tier: Tier, kubernetes: str) -> None:
+    """LabError where the lab has no such Kubernetes in this tier."""
+    if kubernetes not in KUBERNETES:
+        known = ", ".join(KUBERNETES)
+        raise LabError(kubernetes, "the lab has no such Kubernetes", f"use one of {known}")
+    if tier is Tier.NODE and kubernetes != NEWEST:
+        raise LabError(
+            kubernetes,
+            f"the lab has no node of it, only of {NEWEST}",
+            f"use the tier {Tier.CONTROL_PLANE}, or Kubernetes {NEWEST}",
+        )
+
+
+def part_named(name: str, kubernetes: str = NEWEST) -> Part:
+    tier = Tier.NODE if kubernetes == NEWEST else Tier.CONTROL_PLANE
+    known = parts_of(tier, kubernetes) + TOOLS
     for part in known:
         if part.name == name:
             return part

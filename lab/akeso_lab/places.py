@@ -9,6 +9,7 @@ from pathlib import Path
 
 from akeso_lab.errors import LabError
 
+PROJECT = Path(__file__).resolve().parents[2]
 GO_MODULES = Path(__file__).resolve().parent.parent / "go"
 MANIFESTS = Path(__file__).resolve().parent / "manifests"
 

@@ -14,7 +14,7 @@ from typing import Any
 
 from akeso_lab.errors import LabError
 from akeso_lab.locks import exclusive
-from akeso_lab.parts import Tier
+from akeso_lab.parts import NEWEST, Tier
 from akeso_lab.places import identity, state_dir, state_root
 
 # Below Linux's ephemeral range (32768…), so that no outgoing connection takes a port
@@ -91,6 +91,7 @@ class Plan:
     second_octet: int
     ports: dict[str, int]
     scrape_interval_seconds: int
+    kubernetes: str = NEWEST
 
     @property
     def addresses(self) -> Addresses:
@@ -156,7 +157,9 @@ def link_name(state: Path) -> str:
     return f"akeso-{identity(state)[-6:]}"
 
 
-def make_plan(name: str, tier: Tier, scrape_interval_seconds: int) -> Plan:
+def make_plan(
+    name: str, tier: Tier, scrape_interval_seconds: int, kubernetes: str = NEWEST
+) -> Plan:
     """Choose what no other lab and no other program on this machine uses, and save it."""
     state = state_dir(name)
     if tier is Tier.NODE and len(str(state / "node" / "containerd.sock")) > LONGEST_SOCKET_PATH:
@@ -174,6 +177,7 @@ def make_plan(name: str, tier: Tier, scrape_interval_seconds: int) -> Plan:
             _free_octet({other.second_octet for other in others}, offset),
             _free_ports({port for other in others for port in other.ports.values()}, offset),
             scrape_interval_seconds,
+            kubernetes,
         )
         state.mkdir(parents=True, mode=0o700, exist_ok=True)
         plan.save()

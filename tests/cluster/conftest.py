@@ -15,6 +15,7 @@ from akeso.api.meta import GROUP
 from akeso.cli import shipped
 from akeso_lab import Lab, Tier, up
 from akeso_lab.locks import exclusive
+from akeso_lab.parts import NEWEST
 from cluster.exporter import exporting
 from cluster.harness import USERS, Stage, World, binding, world
 
@@ -54,7 +55,8 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 @pytest.fixture(scope="session")
 def lab() -> Lab:
-    return up(os.environ.get("AKESO_TEST_LAB", "test-cluster"), Tier.CONTROL_PLANE)
+    name = os.environ.get("AKESO_TEST_LAB", "test-cluster")
+    return up(name, Tier.CONTROL_PLANE, kubernetes=os.environ.get("AKESO_TEST_KUBERNETES", NEWEST))
 
 
 @pytest.fixture(scope="session")

@@ -9,7 +9,18 @@ import pytest
 from akeso_lab import build as build_module
 from akeso_lab.build import binary_path, build, link_into, missing
 from akeso_lab.errors import LabError
-from akeso_lab.parts import HELM, HELM_VERSION, SERVICE, TOOLS, Part, Tier, parts_of
+from akeso_lab.parts import (
+    HELM,
+    HELM_VERSION,
+    KUBERNETES,
+    NEWEST,
+    SERVICE,
+    TOOLS,
+    Part,
+    Tier,
+    part_named,
+    parts_of,
+)
 from akeso_lab.places import GO_MODULES
 from akeso_lab.toolchain import Toolchain
 
@@ -104,7 +115,16 @@ def test_the_control_plane_is_built_before_the_node() -> None:
     assert second[: len(first)] == first
 
 
-@pytest.mark.parametrize("part", parts_of(Tier.NODE) + TOOLS, ids=lambda part: part.name)
+EVERY_PART = {
+    part
+    for kubernetes in KUBERNETES
+    for part in parts_of(Tier.CONTROL_PLANE, kubernetes) + parts_of(Tier.NODE) + TOOLS
+}
+
+
+@pytest.mark.parametrize(
+    "part", sorted(EVERY_PART, key=str), ids=lambda part: f"{part.module}/{part.name}"
+)
 def test_every_part_has_a_module_that_names_it(part: Part) -> None:
     module = (GO_MODULES / part.module / "go.mod").read_text()
 
@@ -116,9 +136,28 @@ def test_helm_says_the_version_that_its_module_pins() -> None:
     assert HELM_VERSION in HELM.ldflags and HELM not in parts_of(Tier.NODE)
 
 
-def test_the_staging_modules_have_the_version_of_kubernetes() -> None:
-    lines = (GO_MODULES / "kube" / "go.mod").read_text().splitlines()
-    replaced = [line.split("=>")[1].split()[1] for line in lines if "=>" in line]
+@pytest.mark.parametrize(("kubernetes", "modules"), [(NEWEST, 31), ("1.33", 29)])
+def test_the_staging_modules_have_the_version_of_kubernetes(kubernetes: str, modules: int) -> None:
+    version = KUBERNETES[kubernetes]
+    part = part_named("kube-apiserver", kubernetes)
+    module = (GO_MODULES / part.module / "go.mod").read_text()
+    replaced = [line.split("=>")[1].split()[1] for line in module.splitlines() if "=>" in line]
 
-    assert len(replaced) == 31
-    assert set(replaced) == {"v0.36.4"}
+    assert f"k8s.io/kubernetes {version}" in module and f"={version} " in part.ldflags
+    assert len(replaced) == modules
+    assert set(replaced) == {version.replace("v1.", "v0.")}
+
+
+def test_an_older_kubernetes_shares_what_knows_no_version() -> None:
+    newest, older = set(parts_of(Tier.CONTROL_PLANE)), set(parts_of(Tier.CONTROL_PLANE, "1.33"))
+
+    assert {p.name for p in newest} == {p.name for p in older}
+    assert {p.name for p in newest & older} == {"etcd", "kwok", "prometheus", "alertmanager"}
+
+
+def test_an_older_kubernetes_has_no_node() -> None:
+    with pytest.raises(LabError, match="no node of it"):
+        parts_of(Tier.NODE, "1.33")
+    with pytest.raises(LabError, match=r"use one of 1\.36, 1\.33"):
+        parts_of(Tier.CONTROL_PLANE, "1.20")
+    assert part_named("etcd", "1.33") == part_named("etcd")

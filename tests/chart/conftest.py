@@ -65,7 +65,7 @@ def eventually() -> Eventually:
             try:
                 call()
                 return
-            except (AssertionError, LabError):
+            except (AssertionError, LabError, pytest.fail.Exception):
                 if time.monotonic() > end:
                     raise
             time.sleep(0.3)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-import time
+import uuid
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -14,7 +14,7 @@ from akeso_lab import Lab
 from akeso_lab.errors import LabError
 from akeso_lab.kubectl import Kubectl
 from akeso_lab.processes import local_environment
-from chart.conftest import Eventually, namespace, temporary, user
+from chart.conftest import Eventually, temporary, user
 from chart.helm import Helm, Json
 from chart.installed import AsPod, Pod, as_pod, pods_of
 
@@ -114,13 +114,20 @@ def shop(lab: Lab) -> Iterator[str]:
 
 
 @pytest.fixture(scope="module")
-def installed(lab: Lab, helm: Helm, shop: str) -> Iterator[str]:
-    """Akeso, which looks after `shop`."""
+def installed(lab: Lab, helm: Helm, shop: str, eventually: Eventually) -> Iterator[str]:
+    """Akeso, which looks after `shop`, once the API server knows its policies."""
     for home in temporary(lab, "home"):
         values = {"settings": {"watchNamespaces": [shop], "healers": HEALERS}}
         helm.install(home, values, "--take-ownership")
+        eventually(lambda: _forgery_refused(lab, shop))
         yield home
         helm.uninstall(home)
+
+
+def _forgery_refused(lab: Lab, shop: str) -> None:
+    forged = json.dumps(healing(shop, "forged", "Forecast"))
+    with pytest.raises(LabError, match="operator's word"):
+        lab.kubectl("create", "--dry-run=server", "-f", "-", stdin=forged)
 
 
 NEEDED: dict[str, Json] = {
@@ -229,42 +236,52 @@ def test_who_found_and_who_asked_cannot_be_forged(
     lab.kubectl("-n", shop, "label", "healing", "own", "seen=yes")
 
 
-def test_only_the_leader_writes_and_a_lease_that_is_gone_stops_nobody_else(
+def test_only_the_leader_writes_and_a_control_that_is_gone_stops_nobody(
     lab: Lab, installed: str, shop: str, tmp_path: Path, eventually: Eventually
 ) -> None:
     leader, standby = pods_of(lab, installed)
-    hold(lab, installed, leader)
-    lab.apply(policy(shop, "RestartPods"))
+    control = {"apiVersion": API_VERSION, "kind": "HealingControl", "spec": {}}
+    lab.apply({**control, "metadata": {"name": "akeso", "namespace": installed}})
+    leads(lab, installed, leader)
     first, second = (as_pod(lab, installed, pod, tmp_path) for pod in (leader, standby))
-    found = healing(shop, "found", "Threshold")
-    status = ('{"status":{"message":"here"}}', "--subresource=status")
+    lab.kubectl("-n", shop, "run", "web", "--image=app:1")
 
-    eventually(lambda: refused(second, found, "not the leader"))
-    first.applies(found)
+    def late() -> str:
+        return refused(second, healing(shop, f"late-{uuid.uuid4().hex}", "Threshold"))
 
-    said = refused(second, healing(shop, "late", "Threshold"), "not the leader")
-    assert f"is held by {leader.name}, and this is {standby.name}" in said
+    eventually(late)
+    first.applies(healing(shop, "found", "Threshold"))
+
+    assert f"not the leader: {leader.name} leads, and this is {standby.name}" in late()
     with pytest.raises(LabError, match="not the leader"):  # a sub-resource
-        second.does("-n", shop, "patch", "healing", "found", "--type=merge", "-p", *status)
-    first.does("-n", shop, "patch", "healing", "found", "--type=merge", "-p", *status)
+        evict(second, shop)
+    evict(first, shop)
 
-    # The Lease passes on: what the first one writes from now on is too late.
-    hold(lab, installed, standby)
-    eventually(lambda: refused(first, healing(shop, "frozen", "Threshold"), "not the leader"))
+    # Leadership passes on: what the first one writes from now on is too late.
+    leads(lab, installed, standby)
+    eventually(lambda: refused(first, healing(shop, f"f-{uuid.uuid4().hex}", "Threshold")))
     second.applies(healing(shop, "second", "Threshold"))
 
-    lab.kubectl("-n", installed, "delete", "lease", "akeso-operator")
-    time.sleep(1)
-    lab.kubectl("-n", shop, "create", "configmap", "anything")  # nobody else is held up
-    lab.apply(namespace(shop))
+    lab.kubectl("-n", installed, "delete", "healingcontrol", "akeso")
+    eventually(lambda: first.applies(healing(shop, "nobody-leads", "Threshold")))
+    lab.kubectl("-n", shop, "create", "configmap", "anything")  # nor is anybody else held up
 
 
-def hold(lab: Lab, home: str, pod: Pod) -> None:
-    patch = f'{{"spec":{{"holderIdentity":"{pod.name}"}}}}'
-    lab.kubectl("-n", home, "patch", "lease", "akeso-operator", "--type=merge", "-p", patch)
+def evict(who: AsPod, place: str) -> None:
+    path = f"/api/v1/namespaces/{place}/pods/web/eviction"
+    eviction = {"apiVersion": "policy/v1", "kind": "Eviction"}
+    body = {**eviction, "metadata": {"name": "web", "namespace": place}}
+    who.does("create", "--raw", path, "-f", "-", stdin=json.dumps(body))
 
 
-def refused(who: AsPod, item: Json, words: str) -> str:
+def leads(lab: Lab, home: str, pod: Pod) -> None:
+    """What a new leader writes first."""
+    patch = f'{{"status":{{"leader":"{pod.name}"}}}}'
+    at = ("-n", home, "patch", "healingcontrol", "akeso", "--subresource=status")
+    lab.kubectl(*at, "--type=merge", "-p", patch)
+
+
+def refused(who: AsPod, item: Json) -> str:
     said = who.refused(item)
-    assert words in said, said
+    assert "not the leader" in said, said
     return said

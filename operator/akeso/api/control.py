@@ -59,6 +59,7 @@ class HealingControlStatus(Model):
 
     conditions: Conditions = ()
     observed_generation: Count | None = None
+    leader: Annotated[str, Field(max_length=316)] | None = None
     metrics_source: MetricsSource | None = None
     scrape_interval_seconds: Count | None = None
     shortest_failure_seconds: Count | None = None

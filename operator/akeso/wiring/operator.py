@@ -225,14 +225,18 @@ class Operator:
             await asyncio.gather(keeping, working, telling, return_exceptions=True)
 
     async def _work(self) -> None:
+        await retried(self._take_over, self.clock)
         await retried(self.records.load, self.clock)
-        await retried(self.records.ensure_control, self.clock)
         while not self.cluster.ready:
             await self.clock.sleep(0.1)
         await self.watching.wait()
         self.working_since = self.clock.now()
         log.info("Watching; cycles of %g s.", self.settings.cycle)
         await self.loop.run()
+
+    async def _take_over(self) -> None:
+        await self.records.ensure_control()
+        await self.records.lead(self.leadership.identity)
 
     async def _tell(self) -> None:
         """Beside the loop: a defect here ends the telling, never the healing."""

@@ -148,7 +148,10 @@ class Settings(BaseSettings):
     lease_seconds: Seconds = Field(
         default=15.0, description="Leadership is lost this long after a renewal."
     )
-    lease_renew_seconds: Seconds = Field(default=5.0, description="Renewal interval of the Lease.")
+    lease_renew_seconds: Seconds = Field(
+        default=2.0,
+        description="Renewal interval of the Lease, and how often a standby looks at it.",
+    )
     webhook_url: str | None = Field(
         default=None,
         description="Where each finished Healing, and each that asks for a person, is told: an "

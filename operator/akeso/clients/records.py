@@ -181,15 +181,17 @@ class KubernetesRecords:
         except StaleError:
             log.info("The HealingControl was created by somebody else.")
 
-    async def lead(self, identity: str) -> None:
-        """Says who leads, before anything else is written: from then on the admission policy that
-        stands on it refuses what any other replica writes."""
+    async def lead(self, identity: str) -> bool:
+        """Says who leads, before anything else is written; whether that is a change. The admission
+        policy that stands on it refuses what any other replica writes."""
         control = await self.live_control()
         if control is None:
             raise StaleError("The HealingControl was deleted a moment ago.")
-        if control.status.leader != identity:
-            status = control.status.model_copy(update={"leader": identity})
-            await self.save_control(control.model_copy(update={"status": status}))
+        if control.status.leader == identity:
+            return False
+        status = control.status.model_copy(update={"leader": identity})
+        await self.save_control(control.model_copy(update={"status": status}))
+        return True
 
     async def healing(self, namespace: str, name: str) -> Healing:
         """Read now. GoneError when there is none."""

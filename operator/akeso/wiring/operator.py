@@ -52,6 +52,9 @@ LONGEST_PAUSE = 30.0
 # silent for longer than this is dead.
 SILENT_SECONDS = 150.0
 STUCK_SECONDS = 120.0
+# Until the API servers refuse the writes of a former leader; they hear of a new one by a watch,
+# within milliseconds.
+SETTLES_SECONDS = 1.0
 
 
 @dataclass(slots=True)
@@ -235,8 +238,10 @@ class Operator:
         await self.loop.run()
 
     async def _take_over(self) -> None:
+        """What a former leader may still write is stored before anything is read."""
         await self.records.ensure_control()
-        await self.records.lead(self.leadership.identity)
+        if await self.records.lead(self.leadership.identity):
+            await self.clock.sleep(SETTLES_SECONDS)
 
     async def _tell(self) -> None:
         """Beside the loop: a defect here ends the telling, never the healing."""

@@ -62,6 +62,7 @@ class Leadership:
         self._version = ""  # of the Lease as last seen
         self._seen_at = -math.inf  # when that version was first seen
         self._renewed_at = -math.inf  # when the last successful renewal was sent
+        self._patience = math.inf  # how long that version has to stay unrenewed to be up for grabs
 
     @property
     def holds(self) -> bool:
@@ -76,7 +77,10 @@ class Leadership:
     async def acquire(self) -> None:
         """Waits until this process leads."""
         while not await self._within(self._settings.lease_renew_seconds, self._try):
-            await self._clock.sleep(self._settings.lease_renew_seconds)
+            # Looked at again when it may be had, if that is sooner than the next look anyway.
+            rest = self._seen_at + self._patience - self._monotonic()
+            pause = self._settings.lease_renew_seconds
+            await self._clock.sleep(min(pause, rest) if rest > 0 else pause)
         log.info("Leading as %s.", self.identity)
 
     async def keep(self) -> None:
@@ -178,8 +182,8 @@ class Leadership:
         spec = part(lease, "spec")
         if text(spec, "holderIdentity") in ("", self.identity):
             return True
-        patience = max(self._settings.lease_seconds, whole(spec, "leaseDurationSeconds"))
-        return self._monotonic() - self._seen_at >= patience
+        self._patience = max(self._settings.lease_seconds, whole(spec, "leaseDurationSeconds"))
+        return self._monotonic() - self._seen_at >= self._patience
 
     def _spec(self, before: Json) -> Json:
         now = self._now()

@@ -52,7 +52,7 @@ def temporary(lab: Lab, what: str) -> Iterator[str]:
     name = f"{what}-{uuid.uuid4().hex[:8]}"
     lab.apply(namespace(name, **(RESTRICTED if what == "home" else {})))
     yield name
-    lab.kubectl("delete", "namespace", name, "--wait=false")
+    lab.kubectl("delete", "namespace", name, "--wait=false", "--ignore-not-found")
 
 
 @pytest.fixture(scope="session")

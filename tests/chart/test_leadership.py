@@ -66,7 +66,7 @@ class Replicas:
 
     async def led(self, by: Callable[[str], bool], within: float) -> World:
         """Waits until the leader is such a one."""
-        end = time.monotonic() + within
+        name, end = "", time.monotonic() + within
         while time.monotonic() < end:
             try:
                 name = await self.leader()

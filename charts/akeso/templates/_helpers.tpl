@@ -37,6 +37,7 @@ app.kubernetes.io/component: operator
 {{- define "akeso.labels" -}}
 {{ include "akeso.selector" . }}
 app.kubernetes.io/part-of: akeso
+akeso.dev/namespace: {{ .Release.Namespace }}
 app.kubernetes.io/version: {{ .Chart.AppVersion | quote }}
 app.kubernetes.io/managed-by: {{ .Release.Service }}
 helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version | replace "+" "_" | trunc 63 | trimSuffix "-" }}

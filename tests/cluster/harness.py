@@ -393,7 +393,7 @@ async def world(
         environment = {
             **SETTINGS,
             "AKESO_NAMESPACE": own,
-            "AKESO_WATCH_NAMESPACE": name,
+            "AKESO_WATCH_NAMESPACES": name,
             "AKESO_KUBECONFIG": str(proxy.kubeconfig(stage.folder / f"{name}.kubeconfig")),
             "AKESO_PROMETHEUS_URL": url,
         }

@@ -195,7 +195,7 @@ async def test_the_doctor_finds_a_working_installation_well_and_names_what_is_no
         here.stage.exporter.put(memory, 2.0**20, **labels)
     only = f'namespace="{here.name}"'
     words = (
-        *("--prometheus-url", str(here.stage.lab.prometheus), "--watch-namespace", here.name),
+        *("--prometheus-url", str(here.stage.lab.prometheus), "--watch-namespaces", here.name),
         *("--metric-matchers", only),
     )
 

@@ -105,7 +105,7 @@ async def test_the_informers_show_what_a_live_read_shows(
         "-n", namespace, "create", "pdb", "keep", "--selector=app=deployment", "--min-available=1"
     )
     lab.kubectl("-n", namespace, "autoscale", "deployment/deployment", "--max=5", "--cpu=50%")
-    cluster = KubernetesCluster(api, SystemClock(), namespace)
+    cluster = KubernetesCluster(api, SystemClock(), (namespace,))
     assert cluster.age(SystemClock().now()) == float("inf")
 
     def at_rest() -> list[Snapshot]:
@@ -155,7 +155,7 @@ async def test_without_the_right_to_some_kinds_the_rest_goes_on(
         },
     )
     async with connected(lab.user_kubeconfig(user)) as reader:
-        cluster = KubernetesCluster(reader, SystemClock(), namespace)
+        cluster = KubernetesCluster(reader, SystemClock(), (namespace,))
         async with running(cluster):
             await eventually(lambda: cluster.ready)
             kinds = {s.ref.kind for s in await eventually(lambda: list(cluster.snapshots()))}

@@ -491,7 +491,7 @@ async def test_of_the_finished_healings_those_are_read_that_ended_last(lab, name
             ended = {"verdict": "Verified", "completedAt": f"2026-12-02T{hour}:00:00Z"}
             replace_status(lab, namespace, with_status(Healing, stored, **ended))
     settings = Settings.model_validate(
-        {"kubeconfig": str(lab.kubeconfig), "watch_namespace": namespace}
+        {"kubeconfig": str(lab.kubeconfig), "watch_namespaces": [namespace]}
     )
     async with open_view(settings, load=False) as view:
         await view.load(recent=2)

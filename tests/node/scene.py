@@ -63,7 +63,7 @@ class Scene:
     def start_operator(self, prometheus: bool = True, **settings: str) -> OperatorProcess:
         environment = {
             "NAMESPACE": self.home,
-            "WATCH_NAMESPACE": self.name,
+            "WATCH_NAMESPACES": self.name,
             "SCRAPE_INTERVAL_SECONDS": str(self.lab.scrape_interval_seconds),
             "REVISION_HEALTHY_SECONDS": "40",
             "LEASE_SECONDS": "6",

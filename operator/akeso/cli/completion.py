@@ -22,11 +22,11 @@ SHELLS = ("bash", "zsh")
 _VALUES: Mapping[str, str] = {
     "namespace": "_akeso_namespaces",
     "setting_namespace": "_akeso_namespaces",
-    "setting_watch_namespace": "_akeso_namespaces",
+    "setting_watch_namespaces": "_akeso_namespaces",
     "target": "_akeso_workloads",
     "healing": "_akeso_healings",
 }
-_FILES = ("setting_kubeconfig",)
+_FILES = ("setting_kubeconfig", "setting_settings_file")
 
 # The functions ask with the -n that is on the line already, and are silent where kubectl is.
 _BASH = """\

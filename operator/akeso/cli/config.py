@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import argparse
-import difflib
 import os
-import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
+from typing import Any
 
-from pydantic import SecretStr
 from rich.console import Console
 from rich.text import Text
 
@@ -17,6 +15,8 @@ from akeso.cli import flags
 from akeso.cli.output import add_output, section, show
 from akeso.cli.parser import Options
 from akeso.settings import Settings
+from akeso.settings.names import key_of, unknown_variables
+from akeso.settings.reading import Value, Where, shown
 
 EXAMPLES = """\
 examples:
@@ -28,21 +28,16 @@ examples:
 Secrets are never shown. Variables that begin with AKESO_ but are no setting are named.
 """
 
-HIDDEN = "(set, not shown)"
-# The lab and the tests have variables of their own.
-OTHERS = ("AKESO_LAB_", "AKESO_TEST_")
-_SECRET = re.compile(r"(token|password|secret|webhook|credential)")
-_LOGIN = re.compile(r"(?<=://)[^/@\s]+@")
-
 
 class SettingTold(Model):
-    """One setting; `source` is flag, environment or default."""
+    """One setting; `source` is flag, environment, file or default."""
 
     name: str
-    value: str | int | float | bool | None
+    value: Value
     source: str
     flag: str
     variable: str
+    key: str
     description: str
 
 
@@ -60,56 +55,32 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(options: Options) -> int:
-    chosen = {name for name in flags.FIELDS if flags.flag_given(options, name)}
-    found = told(flags.settings_of(options), chosen, os.environ)
+    by_flag = flags.flags_given(options)
+    found = told(flags.settings_of(options), by_flag, os.environ)
     data = found.model_dump(mode="json", by_alias=True)
     return show(options, data, lambda console: render(console, found))
 
 
-def told(settings: Settings, by_flag: Iterable[str], environment: Mapping[str, str]) -> ConfigTold:
-    """What holds; `by_flag` are the names that the command line gave."""
-    # As pydantic-settings reads them: the case of a variable does not count.
-    given = {name.upper() for name in environment}
-    by_flag = set(by_flag)
+def told(
+    settings: Settings, by_flag: Mapping[str, Any], environment: Mapping[str, str]
+) -> ConfigTold:
+    """What holds; `by_flag` is what the command line gave."""
+    where = Where(by_flag)
     return ConfigTold(
         settings=tuple(
             SettingTold(
                 name=name,
                 value=shown(name, getattr(settings, name)),
-                source=_source(name, by_flag, given),
+                source=where.source(name) if name in settings.model_fields_set else "default",
                 flag=flags.flag_of(name),
                 variable=flags.variable_of(name),
+                key=key_of(name),
                 description=field.description or "",
             )
             for name, field in flags.FIELDS.items()
         ),
-        unknown=tuple(_unknown(given)),
+        unknown=tuple(unknown_variables(flags.FIELDS, environment)),
     )
-
-
-def _source(name: str, by_flag: set[str], environment: set[str]) -> str:
-    if name in by_flag:
-        return "flag"
-    return "environment" if flags.variable_of(name) in environment else "default"
-
-
-def shown(name: str, value: object) -> str | int | float | bool | None:
-    """The value as it may be seen: no secret, and no login in an URL."""
-    if value is None or value == "":
-        return None
-    if isinstance(value, bool | int | float):
-        return value
-    if isinstance(value, SecretStr) or (_SECRET.search(name) and not name.endswith("_file")):
-        return HIDDEN
-    return _LOGIN.sub("***@", str(value))
-
-
-def _unknown(given: Iterable[str]) -> Iterable[str]:
-    known = {flags.variable_of(name) for name in flags.FIELDS}
-    for name in sorted(n for n in given if n.startswith("AKESO_") and n not in known):
-        if not name.startswith(OTHERS):
-            near = difflib.get_close_matches(name, known, 1)
-            yield f"{name} is no setting" + (f"; did you mean {near[0]}?" if near else ".")
 
 
 def render(console: Console, found: ConfigTold) -> None:
@@ -132,7 +103,6 @@ def render(console: Console, found: ConfigTold) -> None:
 
 
 def _from(setting: SettingTold) -> Text:
-    if setting.source == "default":
-        return Text("default", style="dim")
-    name = setting.flag if setting.source == "flag" else setting.variable
-    return Text(name, style="bold")
+    names = {"flag": setting.flag, "environment": setting.variable, "file": f"file: {setting.key}"}
+    name = names.get(setting.source)
+    return Text("default", style="dim") if name is None else Text(name, style="bold")

@@ -78,7 +78,7 @@ class _Asked:
 async def _ask(asked: _Asked, settings: Settings, own_interval: bool) -> Account:
     from akeso.wiring import open_view
 
-    settings = settings.model_copy(update={"watch_namespace": asked.namespace})
+    settings = settings.model_copy(update={"watch_namespaces": (asked.namespace,)})
     async with open_view(settings) as view:
         interval = _interval(view.records.control()) if own_interval else None
         if interval in (None, settings.scrape_interval_seconds):

@@ -1,23 +1,29 @@
-"""Flags made from `akeso.settings`: every field is a flag, an AKESO_* variable and a default.
-
-A flag wins over the variable, the variable over the default; the model itself validates.
+"""Flags made from `akeso.settings`: every field is a flag, a variable, a key of the settings file
+and a default, and they win in that order; the model itself validates.
 """
 
 from __future__ import annotations
 
 import argparse
 from collections.abc import Iterable, Mapping
+from typing import Any
 
-from pydantic import ValidationError
 from pydantic.fields import FieldInfo
-from pydantic_core import ErrorDetails
 
 from akeso.cli.parser import Options
 from akeso.cli.usage import UsageError
 from akeso.settings import Settings
+from akeso.settings.names import flag_of, key_of, variable_of
+from akeso.settings.reading import read
+from akeso.settings.sources import SettingsError
+
+__all__ = ["FIELDS", "add_settings", "flag_given", "flag_of", "given", "settings_of", "variable_of"]
 
 FIELDS: Mapping[str, FieldInfo] = Settings.model_fields
-CONNECTION = ("kubeconfig",)
+CONNECTION = ("settings_file", "kubeconfig")
+LISTS = frozenset(
+    name for name, field in FIELDS.items() if isinstance(field.default, tuple) or name == "healers"
+)
 # What `explain` must know of the operator's settings to come to the same answer.
 JUDGING = (
     "prometheus_url",
@@ -35,6 +41,7 @@ JUDGING = (
     "pod_blame_seconds",
     "revision_healthy_seconds",
     "action_seconds",
+    "healers",
     "failures_per_day",
     "recurrences_per_day",
 )
@@ -48,7 +55,9 @@ def add_settings(
     renamed: Mapping[str, str] | None = None,
 ) -> None:
     """Adds one flag per field; what is not given stays with the variable or the default."""
-    group = parser.add_argument_group("settings (a flag, an environment variable, or the default)")
+    group = parser.add_argument_group(
+        "settings (a flag, an environment variable, a key of the settings file, or the default)"
+    )
     for name in names:
         flag = (renamed or {}).get(name, flag_of(name))
         group.add_argument(
@@ -56,40 +65,48 @@ def add_settings(
             dest=_dest(name),
             metavar=_metavar(name),
             help=_help(name),
+            action="append" if name in LISTS else "store",
             default=None,
         )
 
 
 def settings_of(options: Options, **more: object) -> Settings:
-    """The settings that hold, from flags, environment and defaults; UsageError names the wrong."""
-    given = {
-        name: value for name in FIELDS if (value := getattr(options, _dest(name), None)) is not None
-    }
+    """The settings that hold, from flags, environment, file and defaults.
+
+    UsageError names the wrong flags or variables, SettingsError what is wrong in the file.
+    """
     try:
-        return Settings.model_validate({**given, **more})
-    except ValidationError as error:
-        raise UsageError("; ".join(_sentence(d, given) for d in error.errors())) from None
+        return read({**flags_given(options), **more})
+    except SettingsError as error:
+        if error.in_file:
+            raise
+        raise UsageError(str(error)) from None
+
+
+def looking_at(options: Options) -> dict[str, object]:
+    """Where a command with -n and -A looks: neither leaves it to the settings."""
+    if options.namespace is not None:
+        return {"watch_namespaces": (options.namespace,)}
+    return {"watch_namespaces": ()} if getattr(options, "all_namespaces", False) else {}
+
+
+def flags_given(options: Options) -> dict[str, object]:
+    """The settings that the command line gave."""
+    found: dict[str, object] = {}
+    for name in FIELDS:
+        value: Any = getattr(options, _dest(name), None)
+        if value is not None:
+            found[name] = ",".join(value) if name in LISTS else value
+    return found
 
 
 def given(options: Options, name: str) -> bool:
-    """Whether a flag or variable chose this setting."""
-    return flag_given(options, name) or name in _chosen()
+    """Whether a flag, a variable or the settings file chose this setting."""
+    return flag_given(options, name) or name in settings_of(options).model_fields_set
 
 
 def flag_given(options: Options, name: str) -> bool:
     return getattr(options, _dest(name), None) is not None
-
-
-def _chosen() -> set[str]:
-    return Settings.model_validate({}).model_fields_set
-
-
-def flag_of(name: str) -> str:
-    return f"--{name.replace('_', '-')}"
-
-
-def variable_of(name: str) -> str:
-    return f"AKESO_{name.upper()}"
 
 
 def _dest(name: str) -> str:
@@ -97,6 +114,8 @@ def _dest(name: str) -> str:
 
 
 def _metavar(name: str) -> str:
+    if name in LISTS:
+        return "NAMES"
     if name.endswith("_seconds"):
         return "SECONDS"
     return "NUMBER" if isinstance(FIELDS[name].default, int | float) else "TEXT"
@@ -104,12 +123,7 @@ def _metavar(name: str) -> str:
 
 def _help(name: str) -> str:
     field = FIELDS[name]
-    default = "unset" if field.default is None else f"{field.default}" or '""'
-    told = f"{field.description} (default: {default}; {variable_of(name)})"
+    default = "unset" if field.default in (None, ()) else f"{field.default}" or '""'
+    key = "" if name == "settings_file" else f", {key_of(name)}"
+    told = f"{field.description} (default: {default}; {variable_of(name)}{key})"
     return told.replace("%", "%%")
-
-
-def _sentence(detail: ErrorDetails, given: Mapping[str, object]) -> str:
-    name = str(detail["loc"][0])
-    where = flag_of(name) if name in given else variable_of(name)
-    return f"{where}: {detail['msg']}, but it is {detail['input']!r}"

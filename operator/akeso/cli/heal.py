@@ -99,7 +99,7 @@ def reason_of(text: str) -> str:
 async def _ask(asked: Asked, settings: Settings, options: Options, within: float | None) -> Healing:
     from akeso.wiring import open_view
 
-    settings = settings.model_copy(update={"watch_namespace": asked.namespace})
+    settings = settings.model_copy(update={"watch_namespaces": (asked.namespace,)})
     async with open_view(settings, load=False) as view:
         healing = await view.ask(asked.kind, asked.namespace, asked.name, asked.wish)
         asked.made.append(healing)

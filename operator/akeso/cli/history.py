@@ -11,7 +11,7 @@ from rich.console import Console
 from rich.text import Text
 
 from akeso.cli import rows, usage, words
-from akeso.cli.flags import CONNECTION, OWN_NAMESPACE, add_settings, settings_of
+from akeso.cli.flags import CONNECTION, OWN_NAMESPACE, add_settings, looking_at, settings_of
 from akeso.cli.output import Row, add_output, section, show
 from akeso.cli.parser import Options
 from akeso.cli.past import OPEN, Asked, History, Past, Tried, history
@@ -75,7 +75,7 @@ def _limit(text: str) -> int:
 def run(options: Options) -> int:
     now = datetime.now(UTC)
     asked = _asked(options, now)
-    settings = settings_of(options, watch_namespace=options.namespace)
+    settings = settings_of(options, **looking_at(options))
     found = asyncio.run(_look(asked, settings, now))
     data = found.model_dump(mode="json", by_alias=True)
     return show(options, data, lambda console: render(console, found, options.target))

@@ -88,7 +88,7 @@ def run(options: Options) -> int:
 async def _ask(settings: Settings, namespace: str, name: str, own_interval: bool) -> Report:
     from akeso.wiring import open_view
 
-    settings = settings.model_copy(update={"watch_namespace": namespace})
+    settings = settings.model_copy(update={"watch_namespaces": (namespace,)})
     async with open_view(settings) as view:
         return await view.report(namespace, name, own_interval=own_interval)
 

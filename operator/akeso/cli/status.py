@@ -11,7 +11,7 @@ from rich.console import Console
 from rich.text import Text
 
 from akeso.cli import rows, words
-from akeso.cli.flags import CONNECTION, OWN_NAMESPACE, add_settings, settings_of
+from akeso.cli.flags import CONNECTION, OWN_NAMESPACE, add_settings, looking_at, settings_of
 from akeso.cli.leader import Leader, find_leader
 from akeso.cli.output import add_output, section, show
 from akeso.cli.overview import SHOWN_FINISHED, overview
@@ -40,7 +40,7 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(options: Options) -> int:
-    settings = settings_of(options, watch_namespace=options.namespace)
+    settings = settings_of(options, **looking_at(options))
     found = asyncio.run(_look(options.namespace, settings))
     data = found.model_dump(mode="json", by_alias=True)
     return show(options, data, lambda console: render(console, found, settings.namespace))

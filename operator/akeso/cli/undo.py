@@ -76,7 +76,7 @@ def run(options: Options) -> int:
 async def _ask(asked: Asked, settings: Settings, options: Options, within: float | None) -> Healing:
     from akeso.wiring import open_view
 
-    settings = settings.model_copy(update={"watch_namespace": asked.namespace})
+    settings = settings.model_copy(update={"watch_namespaces": (asked.namespace,)})
     async with open_view(settings, load=False) as view:
         healing = await view.take_back(asked.namespace, asked.name, asked.reason)
         asked.made.append(healing)

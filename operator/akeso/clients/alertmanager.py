@@ -30,7 +30,7 @@ class AlertmanagerSource:
         if settings.alertmanager_url is None:
             raise PermanentError("No Alertmanager is set: set AKESO_ALERTMANAGER_URL.")
         self._url = settings.alertmanager_url.rstrip("/")
-        self._seconds = settings.alertmanager_timeout_seconds
+        self._settings = settings
         self._largest = largest
         self._session: aiohttp.ClientSession | None = None
 
@@ -50,9 +50,8 @@ class AlertmanagerSource:
         try:
             status, raw = await self._fetch(self._url + path)
         except TimeoutError as e:
-            raise TransientError(
-                f"Alertmanager gave no answer within {self._seconds:.0f} s."
-            ) from e
+            limit = self._settings.alertmanager_timeout_seconds
+            raise TransientError(f"Alertmanager gave no answer within {limit:.0f} s.") from e
         except (aiohttp.ClientError, OSError, ValueError) as e:
             raise TransientError(f"Alertmanager cannot be reached: {e}") from e
         if status != 200:
@@ -63,9 +62,9 @@ class AlertmanagerSource:
 
     async def _fetch(self, url: str) -> tuple[int, bytes]:
         if self._session is None:
-            limit = aiohttp.ClientTimeout(self._seconds)
-            self._session = aiohttp.ClientSession(timeout=limit)
-        async with self._session.get(url, allow_redirects=False) as response:
+            self._session = aiohttp.ClientSession()
+        limit = aiohttp.ClientTimeout(self._settings.alertmanager_timeout_seconds)
+        async with self._session.get(url, allow_redirects=False, timeout=limit) as response:
             raw = bytearray()
             async for chunk in response.content.iter_any():
                 raw += chunk

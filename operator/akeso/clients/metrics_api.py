@@ -5,10 +5,11 @@ https://kubernetes.io/docs/reference/external-api/metrics.v1beta1/
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Iterator, Sequence
 
 from akeso.clients.kubernetes.connection import ApiServer
-from akeso.clients.kubernetes.paths import collection
+from akeso.clients.kubernetes.paths import collections
 from akeso.clients.kubernetes.raw import Json, part, parts, text
 from akeso.clients.kubernetes.trim import number, seconds
 from akeso.errors import GoneError, PermanentError, TransientError
@@ -29,8 +30,8 @@ class MetricsApiSource:
 
     def __init__(self, api: ApiServer, settings: Settings) -> None:
         self._api = api
-        self._path = collection(METRICS, "pods", settings.watch_namespace)
-        self._timeout = settings.prometheus_timeout_seconds
+        self._paths = collections(METRICS, "pods", settings.watch_namespaces)
+        self._settings = settings
 
     async def memory(self) -> Sequence[Usage]:
         return await self._usages("memory")
@@ -40,13 +41,24 @@ class MetricsApiSource:
 
     async def _usages(self, resource: str) -> Sequence[Usage]:
         try:
-            found = await self._api.list_all(self._path, timeout=self._timeout)
+            found = await self._listed()
         except GoneError as e:
             raise TransientError(f"No metrics API: is metrics-server installed? {e}") from e
         try:
             return [usage for item in found for usage in _usages(item, resource)]
         except ValueError as e:
             raise TransientError(f"The metrics API's answer is not understood: {e}") from e
+
+    async def _listed(self) -> list[Json]:
+        """Of every namespace that may be read; the error where none may."""
+        limit = self._settings.prometheus_timeout_seconds
+        lists = (self._api.list_all(path, timeout=limit) for path in self._paths)
+        found = await asyncio.gather(*lists, return_exceptions=True)
+        errors = [e for e in found if isinstance(e, BaseException)]
+        for error in errors:
+            if not isinstance(error, PermanentError) or len(errors) == len(found):
+                raise error
+        return [item for items in found if not isinstance(items, BaseException) for item in items]
 
     async def memory_history(self, start: float, end: float) -> Sequence[Usage]:
         return ()

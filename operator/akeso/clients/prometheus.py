@@ -129,9 +129,11 @@ class PrometheusSource:
 
     async def _post(self, url: str, form: Mapping[str, str]) -> tuple[int, bytes]:
         if self._session is None:
-            limit = aiohttp.ClientTimeout(self._settings.prometheus_timeout_seconds)
-            self._session = aiohttp.ClientSession(timeout=limit)
-        async with self._session.post(url, data=form, allow_redirects=False) as response:
+            self._session = aiohttp.ClientSession()
+        limit = aiohttp.ClientTimeout(self._settings.prometheus_timeout_seconds)
+        async with self._session.post(
+            url, data=form, allow_redirects=False, timeout=limit
+        ) as response:
             raw = bytearray()
             async for chunk in response.content.iter_any():
                 raw += chunk

@@ -13,7 +13,7 @@ from akeso.api.healing import Healing, Undo
 from akeso.api.meta import API_VERSION, Resource
 from akeso.api.policy import HealingPolicy
 from akeso.clients.kubernetes.connection import ApiServer
-from akeso.clients.kubernetes.paths import collection
+from akeso.clients.kubernetes.paths import collection, collections
 from akeso.clients.kubernetes.raw import Json, part, text, whole
 from akeso.clients.kubernetes.responses import JSON_PATCH
 from akeso.engine.records import BrokenObject
@@ -64,9 +64,15 @@ class Shelf(Generic[R]):
         while len(self._deleted) > FORGOTTEN_DELETIONS:
             del self._deleted[next(iter(self._deleted))]
         if self._versions.get(key, ("", 0))[0] == uid:
-            self._versions.pop(key)
-            self.items.pop(key, None)
-            self.broken.pop(key, None)
+            self.forget(key)
+
+    def known(self) -> list[Key]:
+        return list(self._versions)
+
+    def forget(self, key: Key) -> None:
+        self._versions.pop(key, None)
+        self.items.pop(key, None)
+        self.broken.pop(key, None)
 
 
 class KubernetesRecords:
@@ -85,20 +91,35 @@ class KubernetesRecords:
     async def load(self, plurals: Collection[str] | None = None, recent: int | None = None) -> None:
         """Lists everything, or only these, once and side by side; the watch tells what follows.
 
-        `recent`: of finished Healings only so many are read, those that ended last.
+        `recent`: of finished Healings only so many are read of each namespace, those that ended
+        last.
         """
         wanted = tuple(self._shelves) if plurals is None else tuple(plurals)
-        lists = (self._list(plural, recent) for plural in wanted)
+        places = [(plural, path) for plural in wanted for path in self._where(plural)]
+        lists = (self._list(plural, path, recent) for plural, path in places)
         # Every list is waited for: none may be left running on a connection that is closed.
         found = await asyncio.gather(*lists, return_exceptions=True)
-        for plural, listed in zip(wanted, found, strict=True):
+        for (plural, _), listed in zip(places, found, strict=True):
             if isinstance(listed, BaseException):
                 raise listed
             for raw in listed:
                 self._shelves[plural].put(raw)
 
-    async def _list(self, plural: str, recent: int | None) -> list[Json]:
-        where = self._where(plural)
+    async def reload(self, plurals: Collection[str], namespace: str | None) -> None:
+        """Lists these anew in one namespace (None: everywhere), and forgets what is gone: what a
+        watch that begins again can't tell."""
+        for plural in plurals:
+            shelf = self._shelves[plural]
+            known = [key for key in shelf.known() if namespace in (None, key[0])]
+            listed = await self._api.list_all(collection(GROUP_VERSION, plural, namespace))
+            for raw in listed:
+                shelf.put(raw)
+            there = {(_namespace(raw), text(part(raw, "metadata"), "name")) for raw in listed}
+            for key in known:
+                if key not in there:
+                    shelf.forget(key)
+
+    async def _list(self, plural: str, where: str, recent: int | None) -> list[Json]:
         if plural != Healing.PLURAL or recent is None:
             return await self._api.list_all(where)
         try:
@@ -124,9 +145,6 @@ class KubernetesRecords:
     def seen(self, plural: str, event: str | None, raw: Json) -> None:
         """One event of the watch (`type` as the API server names it; None for the listing)."""
         shelf = self._shelves[plural]
-        where = self._settings.watch_namespace
-        if where and plural != HealingControl.PLURAL and _namespace(raw) != where:
-            return
         if event == "DELETED":
             shelf.drop(raw)
         else:
@@ -268,10 +286,10 @@ class KubernetesRecords:
         self._shelves[kind.PLURAL].put(raw)
         return kind.parse(raw)
 
-    def _where(self, plural: str) -> str:
+    def _where(self, plural: str) -> list[str]:
         if plural == HealingControl.PLURAL:
-            return self._path(plural, self._settings.namespace)
-        return collection(GROUP_VERSION, plural, self._settings.watch_namespace)
+            return [self._path(plural, self._settings.namespace)]
+        return collections(GROUP_VERSION, plural, self._settings.watch_namespaces)
 
     def _path(self, plural: str, namespace: str, name: str = "") -> str:
         return collection(GROUP_VERSION, plural, namespace) + (f"/{name}" if name else "")

@@ -41,7 +41,7 @@ class Webhook:
         self._url = settings.webhook_url
         self._host = _host(settings.webhook_url)
         self._secret_file = Path(settings.webhook_secret_file)
-        self._timeout = settings.webhook_timeout_seconds
+        self._settings = settings
         self._clock = clock
         self._session: aiohttp.ClientSession | None = None
 
@@ -61,7 +61,8 @@ class Webhook:
         try:
             status, retry_after = await self._post(body, headers)
         except TimeoutError as e:
-            said = f"the webhook at {self._host} gave no answer within {self._timeout:.0f} s"
+            limit = self._settings.webhook_timeout_seconds
+            said = f"the webhook at {self._host} gave no answer within {limit:.0f} s"
             raise TransientError(said) from e
         except (aiohttp.ClientError, OSError, ValueError) as e:
             raise TransientError(f"the webhook at {self._host} {_why(e)}") from e
@@ -70,11 +71,10 @@ class Webhook:
     async def _post(self, body: bytes, headers: Mapping[str, str]) -> tuple[int, str]:
         """Status and Retry-After; the answer's body is nobody's business."""
         if self._session is None:
-            self._session = aiohttp.ClientSession(
-                timeout=aiohttp.ClientTimeout(self._timeout), cookie_jar=aiohttp.DummyCookieJar()
-            )
+            self._session = aiohttp.ClientSession(cookie_jar=aiohttp.DummyCookieJar())
+        limit = aiohttp.ClientTimeout(self._settings.webhook_timeout_seconds)
         async with self._session.post(
-            self._url, data=body, headers=headers, allow_redirects=False
+            self._url, data=body, headers=headers, allow_redirects=False, timeout=limit
         ) as response:
             return response.status, response.headers.get("Retry-After", "")
 

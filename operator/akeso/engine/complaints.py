@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from akeso.api.policy import HealingPolicy, Signal
+from akeso.api.policy import HealingPolicy, Mode, Signal
 from akeso.domain.finding import Signal as About
 from akeso.engine.load import bounded
 from akeso.engine.observe import Observation, query_key
@@ -35,6 +35,13 @@ def signal_complaints(
                     "UnknownHealer",
                     f"{field}.ladder[{index}].healer: there is no healer {rung.healer};"
                     f" known ones: {', '.join(sorted(healers))}",
+                )
+            elif policy.spec.mode is Mode.HEAL and not settings.enables(rung.healer):
+                yield Complaint(
+                    "HealerNotEnabled",
+                    f"{field}.ladder[{index}].healer: {rung.healer} is not enabled in this"
+                    " installation of Akeso, so it never acts; add it to settings.healers, or take"
+                    " it off the ladder",
                 )
         yield from _data_complaints(field, signal, policy, observation, settings)
 

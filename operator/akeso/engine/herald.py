@@ -17,6 +17,7 @@ from akeso.engine.records import Records
 from akeso.errors import AkesoError, PermanentError, TransientError
 from akeso.policy.retry import pause
 from akeso.protocols import Channel, Clock, Message
+from akeso.settings import Settings
 from akeso.telemetry.metrics import Metrics
 
 log = logging.getLogger(__name__)
@@ -35,14 +36,14 @@ class Herald:
         channel: Channel,
         metrics: Metrics,
         clock: Clock,
-        digest_above: int,
+        settings: Settings,
         chance: Callable[[], float],
     ) -> None:
         self._records = records
         self._channel = channel
         self._metrics = metrics
         self._clock = clock
-        self._digest_above = digest_above
+        self._settings = settings
         self._chance = chance
         self._waiting: dict[str, Notice] = {}
         self._told: dict[str, Told] = {}  # by notice, until it is on record
@@ -100,7 +101,7 @@ class Herald:
     def _batch(self) -> list[Notice]:
         """All of them in a storm, else the one that was tried least: none can block the others."""
         waiting = list(self._waiting.values())
-        if len(waiting) > self._digest_above:
+        if len(waiting) > self._settings.webhook_digest_above:
             return waiting
         return sorted(waiting, key=lambda n: (self._tries[n.id], n.at, n.id))[:1]
 

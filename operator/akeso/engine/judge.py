@@ -31,6 +31,7 @@ FIELD_MANAGER = "akeso"
 # Denials that concern one routine on this target: another rung may still fit.
 OF_THE_RUNG = frozenset(
     {
+        "enabled",
         "controller",
         "autoscaler",
         "gitops",
@@ -234,6 +235,7 @@ class Judge:
             failures_per_day=self._settings.failures_per_day,
             capacity=question.capacity,
             silences=around.silences or observation.silences,
+            enabled=self._settings.enables(healer),
             proposed=proposed,
             requested=_asked_for(healer, question.healing),
         )

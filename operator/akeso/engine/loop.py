@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Callable
 
 from akeso.api.control import HealingControl
 from akeso.api.healing import Healing
@@ -49,11 +50,13 @@ class Loop:
         self._gauges = Gauges(records, metrics, clock, settings)
         self._clock = clock
         self._settings = settings
+        self.between: Callable[[], None] = lambda: None  # where settings change, and nowhere else
         self.ended_at = 0.0  # when the last cycle ended, Unix seconds
 
     async def run(self) -> None:
         """Cycles for ever, each `settings.cycle` seconds after the last one began."""
         while True:
+            self.between()
             began = self._clock.now()
             await self.cycle()
             took = self._clock.now() - began

@@ -94,8 +94,8 @@ class Case:
     `source_age` is the age in seconds of the newest sample of this signal's source (None: no data
     ever), `max_age` from when it is stale. `failures_per_day` bounds failed tries of one healer.
     `capacity` is what room there is, read live where a plan asks for more (None: not read).
-    `proposed`: its rung is one that people are only told of; `requested`: a person asked for this
-    very healer.
+    `enabled`: the installation lets this healer act. `proposed`: its rung is one that people are
+    only told of; `requested`: a person asked for this very healer.
     """
 
     finding: Finding
@@ -114,6 +114,7 @@ class Case:
     failures_per_day: int = 3
     capacity: Capacity | None = None
     silences: Silences = NO_SILENCES
+    enabled: bool = True
     proposed: bool = False
     requested: bool = False
 

@@ -10,6 +10,7 @@ from akeso.policy.case import Case
 from akeso.policy.consent import (
     conflict,
     control_known,
+    enabled,
     kill_switch,
     mode,
     opt_out,
@@ -36,6 +37,7 @@ STOP_EVERYTHING: tuple[Guard, ...] = (
 # The first denial is the reason people read, so what they decided comes before what we measured,
 # what holds for long before what passes by itself, and what concerns many before the details.
 STOP_NEW_HARM: tuple[Guard, ...] = (
+    enabled,  # whoever installed Akeso gave it no such thing to do
     opt_out,  # a person said no, to this workload
     pause,  # a person said not now, to this policy
     silence,  # ... to whatever carries these labels

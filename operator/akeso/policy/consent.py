@@ -60,6 +60,19 @@ def protected_namespace(case: Case) -> Verdict:
     return allow("protected-namespace", f"Namespace {ref.namespace} is not protected.")
 
 
+def enabled(case: Case) -> Verdict:
+    """What this installation lets Akeso do at all; the rights for anything else are not granted."""
+    if case.enabled:
+        return allow("enabled", f"{case.healer or 'Healing'} is enabled.")
+    would = f"; it would {case.plan.summary}" if case.plan else ""
+    return deny(
+        "enabled",
+        "HealerNotEnabled",
+        f"{case.healer} is not enabled in this installation of Akeso{would}. Add it to"
+        " settings.healers (chart: helm upgrade, which grants its rights as well) to have it act.",
+    )
+
+
 def opt_out(case: Case) -> Verdict:
     """The owner's word on the workload itself. What can't be understood is taken as a no."""
     value = case.seen.labels.get(HEAL_LABEL)

@@ -17,6 +17,7 @@ HOW = "Record one with: akeso operator --record-path FILE"
 # Settings that change no decision, or that tell of the connection to the cluster.
 LEFT_OUT = frozenset(
     {
+        "settings_file",
         "kubeconfig",
         "identity",
         "prometheus_url",
@@ -40,7 +41,8 @@ LEFT_OUT = frozenset(
 RECORDED = frozenset(
     {
         "namespace",
-        "watch_namespace",
+        "watch_namespaces",
+        "healers",
         "alertmanager_watchdog",
         "scrape_interval_seconds",
         "cycle_seconds",

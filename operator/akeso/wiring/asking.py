@@ -30,7 +30,7 @@ async def ask(
     await records.load((HealingPolicy.PLURAL, Healing.PLURAL))
     kind, namespace, name = asked
     ref = await find(api, kind, namespace, name)
-    seen = await KubernetesCluster(api, SystemClock(), namespace).live(ref)
+    seen = await KubernetesCluster(api, SystemClock(), (namespace,)).live(ref)
     choice = choose(records.policies(), seen, wish)
     for other in records.healings():
         if _same(other, ref, choice.signal.name):

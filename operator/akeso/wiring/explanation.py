@@ -28,8 +28,8 @@ async def explain_workload(
 ) -> Explanation:
     """The workload of that kind (None: any), namespace and name. PermanentError lists candidates."""
     kind, namespace, name = asked
-    settings = settings.model_copy(update={"watch_namespace": namespace})
-    cluster = KubernetesCluster(api, SystemClock(), namespace, manager=FIELD_MANAGER)
+    settings = settings.model_copy(update={"watch_namespaces": (namespace,)})
+    cluster = KubernetesCluster(api, SystemClock(), (namespace,), manager=FIELD_MANAGER)
     source, alerts = metric_source(api, settings), alert_source(settings)
     informers = asyncio.create_task(cluster.run())
     try:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from functools import partial
 from typing import Any
 
@@ -25,9 +25,18 @@ def expose(
     metrics.build_info.labels(version()).set(1)
     metrics.lease_left.set_function(lambda: leadership.left)
     metrics.lease_transitions.set_function(lambda: leadership.transitions)
+    by_name: dict[str, list[Reflector[Any]]] = {}
     for reflector in reflectors:
-        age: Callable[[], float] = partial(watch_age, reflector, began, now)
-        metrics.watch_age.labels(reflector.source.name).set_function(age)
+        by_name.setdefault(reflector.source.name, []).append(reflector)
+    for name, some in by_name.items():
+        age: Callable[[], float] = partial(oldest, some, began, now)
+        metrics.watch_age.labels(name).set_function(age)
+
+
+def oldest(some: Sequence[Reflector[Any]], began: float, now: Callable[[], float]) -> float:
+    """Of the watches of a resource, one for each namespace; NaN where none may be held."""
+    ages = [watch_age(reflector, began, now) for reflector in some]
+    return max((age for age in ages if not math.isnan(age)), default=math.nan)
 
 
 def watch_age(reflector: Reflector[Any], began: float, now: Callable[[], float]) -> float:

@@ -7,7 +7,7 @@ import logging
 import os
 import random
 import signal
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -36,7 +36,8 @@ from akeso.errors import AkesoError
 from akeso.handlers.watch import watch
 from akeso.protocols import Clock
 from akeso.settings import Settings
-from akeso.simulation.ports import Ports
+from akeso.settings.names import unknown_variables
+from akeso.simulation.ports import Ports, Problems
 from akeso.simulation.recorder import Recorder
 from akeso.telemetry import logs
 from akeso.telemetry.metrics import Metrics
@@ -44,6 +45,7 @@ from akeso.version import version
 from akeso.wiring.engine import engine
 from akeso.wiring.exposure import expose
 from akeso.wiring.parts import alert_source, metric_source
+from akeso.wiring.reloading import Reloader
 
 log = logging.getLogger(__name__)
 
@@ -55,6 +57,16 @@ STUCK_SECONDS = 120.0
 # Until the API servers refuse the writes of a former leader; they hear of a new one by a watch,
 # within milliseconds.
 SETTLES_SECONDS = 1.0
+
+
+class Troubles:
+    """What can't be read, may not be done or is not taken, from all who know of such things."""
+
+    def __init__(self, *sources: Problems) -> None:
+        self.sources = list(sources)
+
+    def problems(self) -> Sequence[str]:
+        return tuple(problem for source in self.sources for problem in source.problems())
 
 
 @dataclass(slots=True)
@@ -73,7 +85,8 @@ class Teller:
 class Operator:
     """One operator process, put together; `run` is its life."""
 
-    def __init__(self, api: ApiServer, settings: Settings) -> None:
+    def __init__(self, api: ApiServer, settings: Settings, read: Callable[[], Settings]) -> None:
+        """`read` gives the settings as a start would find them now."""
         self.api = api
         self.settings = settings
         self.clock = SystemClock()
@@ -83,7 +96,7 @@ class Operator:
         self.cluster = KubernetesCluster(
             api,
             self.clock,
-            settings.watch_namespace,
+            settings.watch_namespaces,
             manager=FIELD_MANAGER,
             fence=lambda: self.leadership.holds,
         )
@@ -92,6 +105,8 @@ class Operator:
         self.herald = self._herald()
         self.alerts = alert_source(settings)
         self.recorder = self._recorder()
+        self.reloader = Reloader(settings, read, self.clock)
+        self.troubles = Troubles(self.cluster, self.reloader)
         self.loop = self._loop()
         self.heartbeat = Reflector(api, self.clock, _lease_source(settings))
         self.working_since: float | None = None
@@ -109,8 +124,9 @@ class Operator:
     def _herald(self) -> Herald | None:
         if self.webhook is None:
             return None
-        above, chance = self.settings.webhook_digest_above, random.random
-        return Herald(self.records, self.webhook, self.metrics, self.clock, above, chance)
+        return Herald(
+            self.records, self.webhook, self.metrics, self.clock, self.settings, random.random
+        )
 
     def _loop(self) -> Loop:
         teller = Teller(self.metrics, EventNotifier(self.api))
@@ -120,13 +136,15 @@ class Operator:
             cluster=self.cluster,
             notifier=teller,
             records=self.records,
-            informers=self.cluster,
+            informers=self.troubles,
             messages=self.herald,
             alerts=self.alerts,
         )
         if self.recorder is not None:
             ports = self.recorder.ports(ports)
-        return engine(ports, self.settings, self.metrics)
+        loop = engine(ports, self.settings, self.metrics)
+        loop.between = self.reloader.look
+        return loop
 
     def _recorder(self) -> Recorder | None:
         """Where a recording is wanted; PermanentError where it can't be written."""
@@ -185,11 +203,8 @@ class Operator:
 
     async def _watch(self) -> None:
         """Returns or raises only when the watch is beyond repair."""
-        namespaces = (
-            (self.settings.watch_namespace, self.settings.namespace)
-            if self.settings.watch_namespace
-            else ()
-        )
+        watched = self.settings.watch_namespaces
+        namespaces = (*watched, self.settings.namespace) if watched else ()
         await watch(
             self.records.seen,
             self._kopf_login,
@@ -297,11 +312,14 @@ async def retried(call: Callable[[], Awaitable[None]], clock: Clock) -> None:
             pause = min(LONGEST_PAUSE, 2 * pause)
 
 
-async def run_operator(settings: Settings) -> int:
-    """Runs until SIGTERM or SIGINT; the process's exit code."""
+async def run_operator(read: Callable[[], Settings]) -> int:
+    """Runs until SIGTERM or SIGINT; the process's exit code. `read`: see `Operator`."""
+    settings = read()
     logs.configure(settings.log_level)
+    for unknown in unknown_variables(Settings.model_fields, os.environ):
+        log.warning("%s", unknown)
     api = await connect(settings)
     try:
-        return await Operator(api, settings).run()
+        return await Operator(api, settings, read).run()
     finally:
         await api.close()

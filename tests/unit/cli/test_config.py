@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 
 from akeso.cli import main
-from akeso.cli.config import HIDDEN, shown
 from akeso.settings import Settings
+from akeso.settings.reading import HIDDEN, shown
 
 
 @pytest.fixture(autouse=True)
@@ -37,7 +37,7 @@ def test_each_setting_has_its_value_and_its_source(
     found = asked(capsys, "--scrape-interval-seconds", "5")
     assert {s["name"] for s in found["settings"]} == set(Settings.model_fields)
     one = setting(found, "scrape_interval_seconds")
-    assert set(one) == {"name", "value", "source", "flag", "variable", "description"}
+    assert set(one) == {"name", "value", "source", "flag", "variable", "key", "description"}
     assert (one["value"], one["source"]) == (5, "flag")
     assert (one["flag"], one["variable"]) == (
         "--scrape-interval-seconds",
@@ -75,8 +75,10 @@ def test_secrets_and_logins_are_not_shown(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ):
     monkeypatch.setenv("AKESO_PROMETHEUS_URL", "https://reader:hush@metrics.example/prometheus")
-    said = json.dumps(asked(capsys))
+    assert main(["config"]) == 2
+    said = capsys.readouterr().err
     assert "hush" not in said and "reader" not in said
+    assert "AKESO_PROMETHEUS_URL: must not hold a user or password" in said
     assert "https://***@metrics.example/prometheus" in said
     assert shown("chat_token", "hush") == HIDDEN
     assert shown("chat_token", "") is None

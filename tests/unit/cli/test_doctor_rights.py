@@ -33,7 +33,7 @@ def test_the_metrics_api_needs_a_right_only_where_no_prometheus_is_set():
 
 
 def test_an_operator_of_one_namespace_needs_its_rights_only_there():
-    assert {r.namespace for r in wanted(watch_namespace="shop")} == {"shop", "akeso"}
+    assert {r.namespace for r in wanted(watch_namespaces="shop")} == {"shop", "akeso"}
 
 
 def test_a_sub_resource_is_asked_for_as_one():

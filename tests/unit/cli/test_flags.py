@@ -30,7 +30,7 @@ def test_the_operator_has_a_flag_for_every_setting_and_its_help_names_unit_defau
     for name, field in FIELDS.items():
         assert flag_of(name) in told
         assert variable_of(name) in told.replace(" ", "")
-        default = "unset" if field.default is None else field.default
+        default = "unset" if field.default in (None, ()) else field.default
         assert f"(default: {default or chr(34) * 2};" in told
     assert "--scrape-interval-seconds SECONDS" in told
 
@@ -48,8 +48,8 @@ def test_a_flag_wins_over_the_variable_and_the_variable_over_the_default(
 
 
 def test_what_the_command_itself_knows_wins_over_all():
-    found = settings_of(parsed("--watch-namespace", "a"), watch_namespace="b")
-    assert found.watch_namespace == "b"
+    found = settings_of(parsed("--watch-namespaces", "a"), watch_namespaces=("b",))
+    assert found.watch_namespaces == ("b",)
 
 
 def test_it_is_known_who_chose(monkeypatch: pytest.MonkeyPatch):

@@ -140,7 +140,7 @@ def test_a_request_is_there_for_programs(view: FakeView, capsys: Output):
 
 def test_only_the_targets_namespace_is_looked_at(view: FakeView):
     heal()
-    assert view.settings is not None and view.settings.watch_namespace == "shop"
+    assert view.settings is not None and view.settings.watch_namespaces == ("shop",)
 
 
 def test_waiting_tells_each_step_once_and_ends_with_the_verdict(view: FakeView, capsys: Output):

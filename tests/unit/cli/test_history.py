@@ -202,7 +202,7 @@ def test_programs_get_everything_and_people_the_newest(
 ):
     assert main(["history", "-n", "shop", "-o", "json"]) == 0
     assert len(json.loads(capsys.readouterr().out)["healings"]) == 60
-    assert record[0].watch_namespace == "shop"
+    assert record[0].watch_namespaces == ("shop",)
     assert main(["history"]) == 0
     assert "The newest 50 of 60" in capsys.readouterr().out
     assert main(["history", "--limit", "3", "--verdict", "verified", "-o", "json"]) == 0

@@ -181,8 +181,8 @@ async def test_an_answer_that_takes_too_long_is_an_outage() -> None:
             await source.alerts()
 
 
-@pytest.mark.parametrize("url", ["http://127.0.0.1:1", "no url", "http://"])
-async def test_an_alertmanager_that_is_not_there_is_an_outage(url: str) -> None:
+async def test_an_alertmanager_that_is_not_there_is_an_outage() -> None:
+    url = "http://127.0.0.1:1"
     source = AlertmanagerSource(Settings.model_validate({"alertmanager_url": url}))
     with pytest.raises(TransientError, match="cannot be reached"):
         await source.silences()

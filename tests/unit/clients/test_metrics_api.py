@@ -46,7 +46,7 @@ async def test_cpu_is_in_cores(tmp_path: Path) -> None:
 async def test_one_namespace_is_asked_for_where_one_is_watched(tmp_path: Path) -> None:
     script = Script()
     async with serving(script, tmp_path) as api:
-        settings = Settings.model_validate({"watch_namespace": "shop"})
+        settings = Settings.model_validate({"watch_namespaces": ["shop"]})
         await MetricsApiSource(api, settings).memory()
     assert script.seen[0].path == "/apis/metrics.k8s.io/v1beta1/namespaces/shop/pods"
 

@@ -267,9 +267,11 @@ class World:
         )
         observer = Observer(self.cluster, self.source, predictor, self.clock, self.settings, alerts)
         self.metrics = metrics = Metrics(CollectorRegistry())
-        above, herald = self.settings.webhook_digest_above, None
+        herald = None
         if self.channel is not None:
-            herald = Herald(self.records, self.channel, metrics, self.clock, above, lambda: 0.0)
+            herald = Herald(
+                self.records, self.channel, metrics, self.clock, self.settings, lambda: 0.0
+            )
         reporter = Reporter(
             self.records,
             self.source.kind,

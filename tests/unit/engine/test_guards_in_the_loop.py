@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import pytest
 
+from akeso.api.conditions import get_condition
 from akeso.domain.action import Action, EvictPod, Scale, SetTemplate
 from akeso.domain.finding import Outcome
 from akeso.errors import PermanentError
+from akeso.settings import Settings
+from akeso.settings.changes import take
 from unit.engine.scenes import bad_release, leak, leaking
 from unit.engine.sim import ROLLOUT, World
 
@@ -40,6 +43,51 @@ async def test_without_a_healing_control_nothing_is_written() -> None:
     await world.run(600)
     assert world.journal.of_users() == []
     assert world.condition("Blocked") == "ControlUnknown"
+
+
+async def test_a_healer_that_is_not_enabled_never_acts_until_it_is() -> None:
+    world, w = leak(replicas=1, settings={"healers": ()})
+    await world.run(200)
+    assert world.journal.of_users() == []
+    assert world.condition("NeedsHuman") == world.condition("Blocked") == "HealerNotEnabled"
+    ready = get_condition(world.records.policies()[0].status.conditions, "SignalsReady")
+    assert ready is not None and ready.reason == "HealerNotEnabled"
+    assert "RestartPods is not enabled" in ready.message
+    enable(world, "RestartPods")
+    await world.until(world.completed())
+    assert world.journal.of_users() == SURGE and w.replicas == 1
+
+
+async def test_the_ladder_goes_on_with_the_next_rung_that_is_enabled() -> None:
+    ladder = [{"healer": "RaiseMemory", "ceiling": "512Mi"}, {"healer": "RestartPods"}]
+    world, _ = leak(ladder, replicas=1, settings={"healers": ("RestartPods",)})
+    await world.until(world.completed())
+    assert [a.healer for a in world.healing().status.attempts] == ["RestartPods"]
+
+
+async def test_what_is_not_enabled_is_seen_in_observe_mode_too() -> None:
+    world, _ = leak(replicas=1, settings={"healers": ()})
+    world.policy(mode="Observe")
+    await world.run(200)
+    answers = {g.guard: g for g in world.healing().status.guards}
+    assert not answers["enabled"].allowed and "it would " in answers["enabled"].message
+    ready = get_condition(world.records.policies()[0].status.conditions, "SignalsReady")
+    assert ready is not None and ready.status == "True"  # observing needs no healer
+
+
+async def test_what_a_healer_did_before_it_was_disabled_is_still_brought_back() -> None:
+    world, w = leak(replicas=1)
+    await world.until(world.wrote(2))
+    assert w.replicas == 2
+    enable(world)
+    await world.run(3_000)
+    assert world.journal.of_users() == ["scale 1->2", "release", "scale 2->1", "release"]
+    assert w.replicas == 1
+
+
+def enable(world: World, *names: str) -> None:
+    """As a changed settings file does."""
+    take(world.settings, Settings(healers=names), ["healers"])
 
 
 async def test_the_next_healing_of_a_target_waits_for_the_cooldown() -> None:

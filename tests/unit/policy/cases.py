@@ -338,6 +338,7 @@ def cases(draw: st.DrawFn) -> Case:
         failures_per_day=draw(_small),
         capacity=draw(st.none() | _rooms),
         silences=draw(_known),
+        enabled=draw(st.booleans()),
         proposed=draw(st.booleans()),
         requested=draw(st.booleans()),
     )

@@ -21,6 +21,7 @@ EVERY_GUARD = [
     "control",
     "kill-switch",
     "protected-namespace",
+    "enabled",
     "opt-out",
     "pause",
     "silence",

@@ -9,6 +9,7 @@ from akeso.policy.case import Control
 from akeso.policy.consent import (
     conflict,
     control_known,
+    enabled,
     kill_switch,
     mode,
     opt_out,
@@ -60,6 +61,14 @@ def test_akeso_never_heals_itself() -> None:
     verdict = protected_namespace(case(seen, control=Control(own_namespace="tools")))
     assert denied(verdict, "ProtectedNamespace", "Deployment tools/web", "never heals itself")
     assert protected_namespace(case(seen)).allowed
+
+
+def test_a_healer_that_is_not_enabled_says_what_it_would_do_and_where_it_is_enabled() -> None:
+    assert enabled(case()).allowed
+    verdict = enabled(case(enabled=False))
+    assert denied(verdict, "HealerNotEnabled", "RestartPods is not enabled", "settings.healers")
+    would = case().plan
+    assert would is not None and f"it would {would.summary}." in verdict.sentence
 
 
 @pytest.mark.parametrize("labels", [{}, {"akeso.dev/heal": ""}, {"akeso.dev/heal": "true"}])

@@ -113,7 +113,7 @@ def test_a_file_that_is_not_there_or_a_folder_is_said_to_be_that(tmp_path: Path)
 def test_nothing_secret_is_written_down(tmp_path: Path):
     """Passwords stand in pod templates, and in what leads to Prometheus and to the receiver."""
     settings = {
-        "prometheus_url": f"http://me:{CANARY}@localhost:9090",
+        "prometheus_url": f"http://localhost:9090/{CANARY}",
         "webhook_url": f"https://hooks/{CANARY}",
         "kubeconfig": f"/home/{CANARY}",
     }

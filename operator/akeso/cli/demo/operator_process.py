@@ -89,14 +89,14 @@ def command(lab: Lab, kubeconfig: Path) -> list[str]:
     """How a person would start it, with what dies together with its parent where there is one."""
     settings: Mapping[str, str] = {
         "namespace": names.SYSTEM,
-        "watch_namespace": names.NAMESPACE,
+        "watch_namespaces": names.NAMESPACE,
         "kubeconfig": str(kubeconfig),
         "prometheus_url": lab.prometheus or "",
         "metric_matchers": names.MATCHERS,
         "scrape_interval_seconds": str(lab.scrape_interval_seconds),
         **names.OPERATOR_SETTINGS,
     }
-    flags = [word for name, value in settings.items() for word in (flag_of(name), value)]
+    flags = [word for name, value in settings.items() if value for word in (flag_of(name), value)]
     own = [sys.executable, "-m", "akeso", "operator", *flags]
     setpriv = shutil.which("setpriv")
     return [setpriv, "--pdeathsig", "TERM", *own] if setpriv else own

@@ -71,7 +71,7 @@ async def _told(lab: Lab, healings: Sequence[Healing]) -> list[Report]:
         {
             "kubeconfig": str(lab.kubeconfig),
             "namespace": names.SYSTEM,
-            "watch_namespace": names.NAMESPACE,
+            "watch_namespaces": (names.NAMESPACE,),
             "prometheus_url": lab.prometheus,
             "metric_matchers": names.MATCHERS,
             "scrape_interval_seconds": lab.scrape_interval_seconds,

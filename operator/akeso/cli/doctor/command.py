@@ -50,7 +50,7 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     )
     add_output(parser)
     looking = ("prometheus_url", "prometheus_timeout_seconds", "scrape_interval_seconds")
-    reading = ("memory_metric", "metric_matchers", "watch_namespace")
+    reading = ("memory_metric", "metric_matchers", "watch_namespaces")
     add_settings(parser, (*CONNECTION, "namespace", *looking, *reading), OWN_NAMESPACE)
 
 

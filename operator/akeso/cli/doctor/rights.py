@@ -61,9 +61,10 @@ def needed(roles: Iterable[Mapping[str, Any]], settings: Settings) -> list[Right
     """A ClusterRole's rights where workloads are watched, a Role's in Akeso's own namespace."""
     found: dict[Right, None] = {}
     for role in roles:
-        here = settings.namespace if role["kind"] == "Role" else settings.watch_namespace
-        for rule in role["rules"]:
-            found.update(dict.fromkeys(_of_rule(rule, here, settings)))
+        own = (settings.namespace,)
+        for here in own if role["kind"] == "Role" else settings.watch_namespaces or (None,):
+            for rule in role["rules"]:
+                found.update(dict.fromkeys(_of_rule(rule, here, settings)))
     return list(found)
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Collection, Generator, Iterable
+from collections.abc import Callable, Collection, Generator, Iterable, Sequence
 from contextlib import contextmanager, suppress
 
 from akeso.clients.kubernetes import assembly, paths, trim
@@ -34,11 +34,11 @@ class KubernetesCluster:
         self,
         api: ApiServer,
         clock: Clock,
-        namespace: str | None = None,
+        namespaces: Sequence[str] = (),
         manager: str = "akeso",
         fence: Callable[[], bool] = lambda: True,
     ) -> None:
-        self.informers = Informers(api, clock, namespace)
+        self.informers = Informers(api, clock, namespaces)
         self._api = api
         self._writes = Writes(api, manager, fence)
 

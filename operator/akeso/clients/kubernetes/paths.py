@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from urllib.parse import quote
 
 from akeso.domain.workload import Kind, WorkloadRef
@@ -21,6 +22,11 @@ def collection(group: str, plural: str, namespace: str | None = None) -> str:
     """All objects of a resource, in one namespace or everywhere."""
     where = f"/namespaces/{quote(namespace, safe='')}" if namespace else ""
     return f"/{group}{where}/{plural}"
+
+
+def collections(group: str, plural: str, namespaces: Iterable[str]) -> list[str]:
+    """All objects of a resource in these namespaces; without any, everywhere."""
+    return [collection(group, plural, name) for name in namespaces] or [collection(group, plural)]
 
 
 def workload(ref: WorkloadRef) -> str:

@@ -120,5 +120,5 @@ def test_the_operator_is_started_with_flags_that_exist(tmp_path: Any):
     lab = Lab("x", Tier.NODE, tmp_path, tmp_path, "https://x", tmp_path, prometheus="http://p")
     words = command(lab, tmp_path / "kubeconfig")
     options: Any = build().parse_args(words[words.index("operator") :], Options())
-    assert options.setting_watch_namespace == names.NAMESPACE
+    assert options.setting_watch_namespaces == [names.NAMESPACE]
     assert options.setting_scrape_interval_seconds == "5"

@@ -1,30 +1,105 @@
-"""The one tree of settings. Flags, `AKESO_*` environment variables and defaults, in that order.
+"""The fields. Flags win over `AKESO_*` variables, these over the settings file, that over defaults.
 
-Each field's description gives unit, default's reason and effect; docs/reference is generated
-from it.
+Each field's description gives unit, default's reason and effect; docs/reference and the schema of
+the chart's values are generated from it.
 """
 
 from __future__ import annotations
 
-from typing import Annotated
+import os
+from typing import Annotated, Any, Final, Literal, Self
+from urllib.parse import urlsplit
 
-from pydantic import Field
-from pydantic_settings import BaseSettings, SettingsConfigDict
+from pydantic import (
+    AfterValidator,
+    BeforeValidator,
+    Field,
+    WithJsonSchema,
+    field_validator,
+    model_validator,
+)
+from pydantic_settings import (
+    BaseSettings,
+    NoDecode,
+    PydanticBaseSettingsSource,
+    SettingsConfigDict,
+)
+
+from akeso.settings.names import PREFIX, variable_of
+from akeso.settings.sources import FileSource
+
+# Holds from the next cycle on when the settings file changes; any other one needs a restart.
+RELOADABLE: Final[dict[str, Any]] = {"reloadable": True}
+# Renewing twice within the time the Lease is good for is the least that one lost write allows.
+RENEWALS = 2
+
+
+def _listed(value: object) -> object:
+    """Variables and flags hold lists as text: `a,b`."""
+    if isinstance(value, str):
+        return tuple(part.strip() for part in value.split(",") if part.strip())
+    return value
+
+
+def _base_url(value: str | None) -> str | None:
+    """A URL to append paths to. What is in it is read in logs, so no login is."""
+    if value is None:
+        return None
+    try:
+        parts = urlsplit(value)
+        fine = parts.scheme in ("http", "https") and parts.hostname and parts.port != 0
+    except ValueError:
+        raise ValueError("must be a URL such as https://host:9090/prefix") from None
+    if not fine or parts.query or parts.fragment or any(c.isspace() for c in value):
+        raise ValueError("must be a URL such as https://host:9090/prefix")
+    if parts.username is not None or parts.password is not None:
+        raise ValueError("must not hold a user or password")
+    return value
+
 
 Seconds = Annotated[float, Field(gt=0, le=86_400)]
+BaseUrl = Annotated[
+    Annotated[
+        str, WithJsonSchema({"type": "string", "pattern": r"^https?://[^/@\s?#]+(/[^\s?#]*)?$"})
+    ]
+    | None,
+    AfterValidator(_base_url),
+]
+Name = Annotated[
+    str, Field(min_length=1, max_length=63, pattern=r"^[a-z0-9]([-a-z0-9]*[a-z0-9])?$")
+]
+HealerName = Annotated[str, Field(min_length=1, max_length=63, pattern=r"^[A-Z][A-Za-z0-9]*$")]
+Listed = BeforeValidator(_listed)
 
 
 class Settings(BaseSettings):
     """What an installation may choose."""
 
-    model_config = SettingsConfigDict(env_prefix="AKESO_", frozen=True, extra="ignore")
+    model_config = SettingsConfigDict(
+        env_prefix=PREFIX, frozen=True, extra="ignore", hide_input_in_errors=True
+    )
 
+    settings_file: str | None = Field(
+        default=None,
+        description="Path of a YAML file with settings, each under its key; one that is wrong is "
+        "an error. It is looked at again while Akeso runs. Unset: none.",
+    )
     namespace: str = Field(
         default="akeso",
         description="Akeso's own namespace: its Lease and HealingControl live here.",
     )
-    watch_namespace: str | None = Field(
-        default=None, description="Watch this one namespace only; unset: the whole cluster."
+    watch_namespaces: Annotated[tuple[Name, ...], NoDecode, Listed] = Field(
+        default=(),
+        max_length=100,
+        description="Watch these namespaces only, with rights in them alone; empty: the whole "
+        "cluster. What nodes have left can't be read then.",
+    )
+    healers: Annotated[tuple[HealerName, ...] | None, NoDecode, Listed] = Field(
+        default=None,
+        max_length=32,
+        description="Healers that may act; the others never do. Unset: all there are; empty: none, "
+        "so that Akeso only observes.",
+        json_schema_extra=RELOADABLE,
     )
     kubeconfig: str | None = Field(
         default=None,
@@ -34,26 +109,31 @@ class Settings(BaseSettings):
         default=None,
         description="Holder of the Lease; unset: pod or host name with the process id.",
     )
-    prometheus_url: str | None = Field(
+    prometheus_url: BaseUrl = Field(
         default=None,
         description="Base URL of Prometheus; unset: metrics.k8s.io serves memory and CPU.",
     )
     prometheus_timeout_seconds: Seconds = Field(
-        default=10.0, description="A query that takes longer counts as Prometheus being down."
+        default=10.0,
+        description="A query that takes longer counts as Prometheus being down.",
+        json_schema_extra=RELOADABLE,
     )
-    alertmanager_url: str | None = Field(
+    alertmanager_url: BaseUrl = Field(
         default=None,
         description="Base URL of Alertmanager; unset: no signal can be an alert, and silences are "
         "not looked at. Set, but not answering: nothing is healed.",
     )
     alertmanager_timeout_seconds: Seconds = Field(
-        default=10.0, description="An answer that takes longer counts as Alertmanager being down."
+        default=10.0,
+        description="An answer that takes longer counts as Alertmanager being down.",
+        json_schema_extra=RELOADABLE,
     )
     alertmanager_watchdog: str | None = Field(
         default=None,
         description="Name of an alert that always fires, such as Watchdog in kube-prometheus. "
         "While it does not, alerts that are missing prove nothing and signals by alert have no "
         "data. Unset: an empty Alertmanager means that all is well.",
+        json_schema_extra=RELOADABLE,
     )
     scrape_interval_seconds: Seconds = Field(
         default=15.0,
@@ -82,23 +162,27 @@ class Settings(BaseSettings):
         " / sum by (namespace, pod) (rate(http_requests_total[30s]))",
         description="Share of failed requests per pod (0..1) that RolloutFailing looks at where "
         "its signal names no query. No data: only pod states count.",
+        json_schema_extra=RELOADABLE,
     )
     error_ratio: float = Field(
         default=0.05,
         gt=0,
         le=1,
         description="Above this share of failed requests a new pod is erroring.",
+        json_schema_extra=RELOADABLE,
     )
     crash_loop_restarts: int = Field(
         default=3,
         ge=1,
         description="Restarts from which a container that the kubelet holds back is CrashLooping; "
         "fewer may have waited for something that came up a moment later.",
+        json_schema_extra=RELOADABLE,
     )
     rollout_unready_seconds: Seconds = Field(
         default=30.0,
         description="A new pod may be unready this long (plus its readiness probe's own delay) "
         "before it counts as failing.",
+        json_schema_extra=RELOADABLE,
     )
     rollout_blame_seconds: Seconds = Field(
         default=1_800.0,
@@ -109,41 +193,49 @@ class Settings(BaseSettings):
         default=180.0,
         description="A pod of the new revision that worked this long before it began to fail "
         "does not speak against the revision.",
+        json_schema_extra=RELOADABLE,
     )
     revision_healthy_seconds: Seconds = Field(
         default=300.0,
         description="A revision whose pods were all ready and not erroring this long is "
         "remembered as healthy: Rollback returns only to such revisions.",
+        json_schema_extra=RELOADABLE,
     )
     action_seconds: Seconds = Field(
         default=60.0,
         description="How long a healing usually takes; an alarm must come earlier than that.",
+        json_schema_extra=RELOADABLE,
     )
     failures_per_day: int = Field(
         default=3,
         ge=1,
         description="A healer that failed this often on a target in 24 h is not retried.",
+        json_schema_extra=RELOADABLE,
     )
     recurrences_per_day: int = Field(
         default=3,
         ge=1,
         description="From this many healings of one problem in 24 h a person is asked too.",
+        json_schema_extra=RELOADABLE,
     )
     request_seconds: Seconds = Field(
         default=600.0,
         description="A healing that a person asked for and that no guard has allowed by then is "
         "given up: nobody expects it any more.",
+        json_schema_extra=RELOADABLE,
     )
     calm_seconds: Seconds = Field(
         default=300.0,
         description="What was added for the time being (replicas) is taken back when its problem "
         "was not seen this long; longer than the lull between two waves of load.",
+        json_schema_extra=RELOADABLE,
     )
     keep_finished: int = Field(
         default=200,
         ge=10,
         description="Finished Healings kept per namespace; older ones are pruned, but "
         "never within 24 h, which guards still need.",
+        json_schema_extra=RELOADABLE,
     )
     lease_seconds: Seconds = Field(
         default=15.0, description="Leadership is lost this long after a renewal."
@@ -164,12 +256,15 @@ class Settings(BaseSettings):
         "while receivers change over. Read for every message, so that a change holds at once.",
     )
     webhook_timeout_seconds: Seconds = Field(
-        default=15.0, description="A receiver that takes longer is tried again."
+        default=15.0,
+        description="A receiver that takes longer is tried again.",
+        json_schema_extra=RELOADABLE,
     )
     webhook_digest_above: int = Field(
         default=5,
         ge=1,
         description="When more than this many Healings wait to be told, one digest tells them.",
+        json_schema_extra=RELOADABLE,
     )
     listen_host: str = Field(
         default="0.0.0.0", description="Address of the health and metrics endpoints."
@@ -199,9 +294,46 @@ class Settings(BaseSettings):
         le=1_000,
         description="How many parts are kept, the one being written included.",
     )
-    log_level: str = Field(
-        default="INFO", pattern="^(DEBUG|INFO|WARNING|ERROR)$", description="Log level."
+    log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = Field(
+        default="INFO", description="Log level.", json_schema_extra=RELOADABLE
     )
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,
+        file_secret_settings: PydanticBaseSettingsSource,
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        file = _file(init_settings)
+        if not file:
+            return init_settings, env_settings
+        known = [name for name in cls.model_fields if name != "settings_file"]
+        return init_settings, env_settings, FileSource(settings_cls, file, known)
+
+    @field_validator("*", mode="before")
+    @classmethod
+    def _no_truth(cls, value: object) -> object:
+        """YAML's yes and no would be taken for the numbers 1 and 0."""
+        if isinstance(value, bool):
+            raise ValueError("must not be a truth value")  # noqa: TRY004  pydantic wants it
+        return value
+
+    @model_validator(mode="after")
+    def _together(self) -> Self:
+        """Rules over several settings; `<name>` is told as whoever set it calls it."""
+        if self.lease_seconds < RENEWALS * self.lease_renew_seconds:
+            raise ValueError(
+                f"<lease_renew_seconds> ({self.lease_renew_seconds:g}) must be at most half of"
+                f" <lease_seconds> ({self.lease_seconds:g}): one lost renewal must not end it"
+            )
+        return self
+
+    def enables(self, healer: str) -> bool:
+        """Whether a healer may act at all here."""
+        return self.healers is None or healer in self.healers
 
     @property
     def cycle(self) -> float:
@@ -218,3 +350,14 @@ class Settings(BaseSettings):
     def stale_after(self) -> float:
         """Age in seconds from which a sample is stale: more than three missed scrapes."""
         return 3 * self.scrape_interval_seconds + self.cycle
+
+
+def _file(init: PydanticBaseSettingsSource) -> str | None:
+    """The settings file, which must be known before the other settings are."""
+    untyped: Any = init
+    given: dict[str, Any] = untyped.init_kwargs
+    if "settings_file" in given:
+        found = given["settings_file"]
+        return None if found is None else str(found)
+    wanted = variable_of("settings_file")
+    return next((value for name, value in os.environ.items() if name.upper() == wanted), None)

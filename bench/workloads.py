@@ -42,12 +42,12 @@ LOOK = ["get", "list", "watch"]
 Json = dict[str, Any]
 
 
-def operator(lab: Lab, folder: Path, name: str) -> Program:
+def operator(lab: Lab, folder: Path, name: str, scrape: int = SCRAPE_SECONDS) -> Program:
     """The real process, as a user with the rights that `grant` gives."""
     settings = {
         "KUBECONFIG": str(lab.user_kubeconfig(OPERATOR)),
         "PROMETHEUS_URL": str(lab.prometheus),
-        "SCRAPE_INTERVAL_SECONDS": str(SCRAPE_SECONDS),
+        "SCRAPE_INTERVAL_SECONDS": str(scrape),
         "REVISION_HEALTHY_SECONDS": str(HEALTHY_SECONDS),
         "LISTEN_HOST": "127.0.0.1",
         "LISTEN_PORT": "0",

@@ -66,6 +66,10 @@ class Gauges:
             self._metrics.at_risk.labels(about.value).set(counts[about.value])
 
     def _policies(self) -> None:
+        for policy in self._records.policies():
+            for signal in policy.spec.signals:
+                healers = tuple(rung.healer for rung in signal.rungs)
+                self._metrics.expect(signal.about.value, healers)
         counts = Counter((p.spec.mode.value, _ready(p)) for p in self._records.policies())
         self._metrics.policies.clear()
         for (mode, ready), count in counts.items():
@@ -114,6 +118,8 @@ class Gauges:
             if known is healing:
                 continue
             about = abouts.get((healing.spec.policy_ref.uid, healing.spec.signal), "")
+            if known is None and not finished(healing):
+                self._metrics.opened.labels(healing.spec.origin.value, about).inc()
             self._acted(known, healing, about)
             self._ended(known, healing, about)
 

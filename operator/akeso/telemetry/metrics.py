@@ -6,18 +6,18 @@ cluster. docs/reference/metrics.md is generated from here.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 from prometheus_client.process_collector import ProcessCollector
 
-from akeso.domain.finding import Decision
+from akeso.domain.finding import Decision, Origin, Outcome
 
 CYCLE_BUCKETS = (0.01, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30)
 # From a pod that is replaced to a leak whose predicted moment has to pass: 15 s to 24 h.
 HEALING_BUCKETS = (15, 30, 60, 120, 300, 600, 1_200, 1_800, 3_600, 7_200, 21_600, 86_400)
-SIGNAL = "kind of signal: the builtin's name, `Query` or `Alert`"
+SIGNAL = "kind of signal: the builtin's name, `Query` or `Alert`; empty: its policy is gone"
 
 # What prometheus_client tells of every process on Linux.
 PROCESS = (
@@ -160,6 +160,12 @@ class Metrics:
             "akeso_healing_overdue_seconds",
             "How long the latest attempt under way should have had its verdict; 0: none is late.",
         )
+        self.opened = self._counter(
+            "akeso_healings_opened_total",
+            "Healings that were opened.",
+            origin="how the problem was found: `Forecast`, `Threshold`, `Event`, or `Request`",
+            signal=SIGNAL,
+        )
         self.healings = self._counter(
             "akeso_healings_total",
             "Healings that ended.",
@@ -206,6 +212,17 @@ class Metrics:
         ).inc()
         if decision.what == "NeedsHuman":
             self.needs_human.inc()
+
+    def expect(self, signal: str, healers: Iterable[str]) -> None:
+        """What policies may lead to begins at 0: to Prometheus the first increase of a series that
+        was not there is none."""
+        for origin in Origin:
+            self.opened.labels(origin.value, signal)
+        self.lead_seconds.labels(signal)
+        for outcome in Outcome:
+            self.healing_seconds.labels(outcome.value, signal)
+            for healer in ("", *healers):
+                self.healings.labels(outcome.value, healer, signal)
 
     def answered(self, verb: str, code: str) -> None:
         """One request to the API server, and its status."""

@@ -13,7 +13,6 @@ from pathlib import Path
 from typing import Any
 
 import kopf
-from prometheus_client import CollectorRegistry
 
 from akeso.clients.clock import SystemClock
 from akeso.clients.endpoints import Endpoints, serve
@@ -43,7 +42,7 @@ from akeso.telemetry import logs
 from akeso.telemetry.metrics import Metrics
 from akeso.version import version
 from akeso.wiring.engine import engine
-from akeso.wiring.exposure import expose
+from akeso.wiring.exposure import expose, registry
 from akeso.wiring.parts import alert_source, metric_source
 from akeso.wiring.reloading import Reloader
 
@@ -90,7 +89,7 @@ class Operator:
         self.api = api
         self.settings = settings
         self.clock = SystemClock()
-        self.metrics = Metrics(CollectorRegistry())
+        self.metrics = Metrics(registry())
         self.leadership = Leadership(api, settings, self.clock)
         self.records = KubernetesRecords(api, settings)
         self.cluster = KubernetesCluster(

@@ -22,12 +22,12 @@ def value(world: World, name: str, **labels: str) -> float | None:
 
 
 def series(world: World, name: str) -> Mapping[tuple[str, ...], float]:
-    """Every sample of this name, by the values of its labels."""
+    """Every sample of this name that is not 0, by the values of its labels."""
     return {
         tuple(sample.labels.values()): sample.value
         for family in world.metrics.registry.collect()
         for sample in family.samples
-        if sample.name == name
+        if sample.name == name and sample.value
     }
 
 
@@ -46,12 +46,8 @@ async def test_a_healing_that_ends_is_counted_once_by_verdict_healer_and_signal(
     took = ended.timestamp() - began
     assert value(world, "akeso_healing_duration_seconds_sum", **labels) == pytest.approx(took)
     assert value(world, "akeso_healing_duration_seconds_count", **labels) == 1
-    assert {s: n for (s,), n in series(world, "akeso_healings_open").items()} == {
-        "acting": 0,
-        "blocked": 0,
-        "needs-human": 0,
-        "waiting": 0,
-    }
+    assert series(world, "akeso_healings_opened_total") == {("Forecast", "MemoryExhaustion"): 1}
+    assert series(world, "akeso_healings_open") == {}
 
 
 async def test_what_ended_before_this_process_began_is_not_counted_again() -> None:
@@ -60,6 +56,20 @@ async def test_what_ended_before_this_process_began_is_not_counted_again() -> No
     world.restart()
     await world.run(300)
     assert series(world, "akeso_healings_total") == {}
+
+
+async def test_what_policies_may_lead_to_is_counted_from_zero_on() -> None:
+    """The first increase of a series that was not there is none to Prometheus."""
+    world, _ = leak(ladder=[{"healer": "RestartPods"}])
+    await world.cycle()
+    of = {"healer": "RestartPods", "signal": "MemoryExhaustion"}
+    assert value(world, "akeso_healings_total", verdict="Failed", **of) == 0
+    opened = {"origin": "Threshold", "signal": "MemoryExhaustion"}
+    assert value(world, "akeso_healings_opened_total", **opened) == 0
+    assert (
+        value(world, "akeso_healings_total", verdict="Failed", **of | {"healer": "Rollback"})
+        is None
+    )
 
 
 async def test_a_forecast_healing_shows_how_far_ahead_the_failure_was_when_it_acted() -> None:

@@ -521,6 +521,8 @@ def test_the_columns_of_the_control_show_the_kill_switch_and_what_can_be_foresee
         stored,
         conditions=[condition("Ready", "False", "Paused")],
         metricsSource="None",
+        leader="akeso-operator-1",
+        capabilities=[{"name": "Fencing", "available": "Unknown", "message": "may not be read"}],
         shortestFailureSeconds=150,
     )
     replace_status(lab, namespace, found)
@@ -528,6 +530,7 @@ def test_the_columns_of_the_control_show_the_kill_switch_and_what_can_be_foresee
         "Paused": "stocktaking",
         "Source": "None",
         "Shortest": 150,
+        "Leader": "akeso-operator-1",
         "Ready": "False",
     }
 

@@ -10,7 +10,7 @@ from pydantic import Field
 
 from akeso.api.conditions import Conditions
 from akeso.api.meta import Model, Resource
-from akeso.api.scalars import SET, Count, DnsLabel, Message, Time
+from akeso.api.scalars import SET, Count, DnsLabel, Message, Time, map_by
 
 NAME = "akeso"  # the only one that is read
 
@@ -54,12 +54,30 @@ class Watched(Model):
     containers: Count
 
 
+class CapabilityName(StrEnum):
+    """What a cluster and an installation may be able to do."""
+
+    IN_PLACE_RESIZE = "InPlaceResize"
+    FENCING = "Fencing"
+    LENDING = "Lending"
+    ORIGIN = "Origin"
+
+
+class Capability(Model):
+    """Whether one of them is there, and what holds where it is not."""
+
+    name: CapabilityName
+    available: Literal["True", "False", "Unknown"]
+    message: Message
+
+
 class HealingControlStatus(Model):
     """How Akeso is: what it measures with, and how short a failure it can foresee."""
 
     conditions: Conditions = ()
     observed_generation: Count | None = None
     leader: Annotated[str, Field(max_length=316)] | None = None
+    capabilities: Annotated[tuple[Capability, ...], Field(max_length=16), map_by("name")] = ()
     metrics_source: MetricsSource | None = None
     scrape_interval_seconds: Count | None = None
     shortest_failure_seconds: Count | None = None

@@ -58,6 +58,10 @@ class Scene:
         for namespace in (self.name, self.home):
             self.lab.kubectl("delete", "namespace", namespace, "--ignore-not-found", "--wait=true")
             self.lab.kubectl("create", "namespace", namespace)
+        self.begin()
+
+    def begin(self) -> None:
+        """From now on deaths are seen."""
         self._watcher.start()
 
     def start_operator(self, prometheus: bool = True, **settings: str) -> OperatorProcess:

@@ -25,7 +25,7 @@ def _version(pod: Json) -> str:
     return next((e["value"] for e in environment if e["name"] == "VERSION"), "")
 
 
-def _traffic(stage: Scene, lab: Lab) -> None:
+def traffic(stage: Scene, lab: Lab) -> None:
     lab.apply(
         {
             "apiVersion": "v1",
@@ -75,7 +75,7 @@ def test_a_bad_rollout_is_undone_in_time(
     stage.policy()
     stage.start_operator()
     stage.service("web", replicas=3, VERSION="v1")
-    _traffic(stage, lab)
+    traffic(stage, lab)
     stage.wait(lambda: _healthy_revision_known(stage), 120, "v1 was not seen healthy")
     # Without requests nobody sees errors, and the bad release would count as a good one.
     stage.wait(lambda: _answered(lab, stage) == 3, 120, "no requests reached all pods of v1")

@@ -12,8 +12,8 @@ from typing import Any
 
 Schema = dict[str, Any]
 
-# What the chart can't set: it is the file itself.
-NOT_IN_FILES = ("settings_file",)
+# What is not the chart's to set: the file itself, and what it takes from the pod.
+NOT_IN_FILES = ("settings_file", "namespace", "kubeconfig", "identity")
 # Of pydantic's schema: what says nothing to Helm, or what a default already says elsewhere.
 SILENT = ("title", "reloadable", "default", "$comment")
 

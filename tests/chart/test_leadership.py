@@ -116,7 +116,7 @@ async def _replica(
         **SETTINGS,
         **LEASE,
         "AKESO_NAMESPACE": home,
-        "AKESO_WATCH_NAMESPACE": shop,
+        "AKESO_WATCH_NAMESPACES": shop,
         "AKESO_IDENTITY": pod.name,
         "AKESO_HEALERS": ",".join(HEALERS),
         "AKESO_KUBECONFIG": str(proxy.kubeconfig(stage.folder / f"{pod.name}-proxy.kubeconfig")),

@@ -8,6 +8,8 @@ FROM ${BASE} AS python
 RUN apt-get -qq update \
  && DEBIAN_FRONTEND=noninteractive apt-get -qq install --yes --no-install-recommends \
       ca-certificates python3-minimal libpython3-stdlib \
+ && echo 'akeso:x:65532:65532::/tmp:/usr/sbin/nologin' >> /etc/passwd \
+ && echo 'akeso:x:65532:' >> /etc/group \
  && rm -rf /var/lib/apt/lists /var/cache/apt /var/cache/debconf/*-old /var/cache/ldconfig \
       /var/log/apt /var/log/*.log /var/lib/dpkg/*-old
 

@@ -55,7 +55,7 @@ lab-status: setup ## how it is [NAME=lab]
 	@$(LAB) status --name $(NAME)
 
 .PHONY: test unit cluster node
-test: setup ## all three tiers: unit, cluster (real API server), node (real kubelet)
+test: setup ## all tiers: unit, cluster (real API server), node (real kubelet); rights at the end
 	@tests/run all
 unit: setup ## the unit tier, seconds
 	@tests/run unit
@@ -63,7 +63,9 @@ cluster: setup ## the cluster tier: real API server, kwok nodes
 	@tests/run cluster
 node: setup ## the node tier: real kubelet, root on Linux
 	@tests/run node
-.PHONY: soak
+.PHONY: oldest soak
+oldest: setup ## a selection of the cluster tier on the oldest supported Kubernetes
+	@tests/run oldest
 soak: setup ## an hour of healthy services with noise: nothing may be done
 	@tests/run soak
 

@@ -55,7 +55,7 @@ def joined(python: str, status: str) -> str:
     bom.components.update(packages)
     bom.register_dependency(bom.metadata.component, packages)
     # No time and no random serial number: the same image always has the same bytes.
-    text = JsonV1Dot6(bom).output_as_string(indent=2)
+    text: str = JsonV1Dot6(bom).output_as_string(indent=2)
     if refused := JsonStrictValidator(SchemaVersion.V1_6).validate_str(text):
         raise ValueError(f"not a valid CycloneDX document: {refused}")
     return text

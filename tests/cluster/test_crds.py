@@ -20,6 +20,8 @@ from akeso.settings import Settings
 from akeso.wiring import open_view
 from akeso_lab import Lab, LabError
 
+pytestmark = pytest.mark.every_kubernetes
+
 CRDS = Path(__file__).parents[2] / "crds"
 UNTIL = "2026-12-01T09:00:00Z"
 

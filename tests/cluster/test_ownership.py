@@ -184,6 +184,7 @@ def test_every_healer_is_here() -> None:
     assert {heal.healer for heal in HEALS.values()} == {healer.name for healer in BUILT_IN}
 
 
+@pytest.mark.every_kubernetes
 @pytest.mark.parametrize("name", HEALS)
 async def test_after_a_healing_nothing_is_owned_and_the_next_release_is_what_it_says(
     stage: Stage, tmp_path: Path, name: str

@@ -13,7 +13,9 @@ RUN apt-get -qq update \
  && rm -rf /var/lib/apt/lists /var/cache/apt /var/cache/debconf/*-old /var/cache/ldconfig \
       /var/log/apt /var/log/*.log /var/lib/dpkg/*-old
 
-# The image's packages, with what is of no use at run time taken away.
+# The image's packages, with what is of no use at run time taken away: tests, sources of compiled
+# modules, symbols of debuggers, bytecode of the API clients' generated models, which Akeso never
+# loads. Bytecode is made here, because at run time there is nowhere to write it.
 FROM python AS packages
 RUN apt-get -qq update \
  && DEBIAN_FRONTEND=noninteractive apt-get -qq install --yes --no-install-recommends \
@@ -32,7 +34,7 @@ RUN python3 -m venv --without-pip /opt/akeso \
       -exec rm -rf {} + \
  && find /opt/akeso/lib -name '*.so' -not -path '*.libs/*' -exec strip --strip-unneeded {} + \
  && python3 -m compileall -q -j 0 --invalidation-mode unchecked-hash \
-      -x '/kubernetes/client/(api|models)/' /opt/akeso/lib
+      -x '/client/(api|models)/[a-z]' /opt/akeso/lib
 
 FROM packages AS akeso
 ARG PIP_INDEX_URL

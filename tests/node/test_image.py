@@ -6,6 +6,7 @@ import json
 import tomllib
 from collections.abc import Iterator
 from typing import Any
+from urllib.parse import unquote
 
 import pytest
 
@@ -115,7 +116,9 @@ def test_the_image_has_what_runs_and_nothing_to_build_with(lab: Lab, image: str)
     component = sbom["metadata"]["component"]
     assert (component["name"], component["version"]) == ("akeso", version)
     purls = [c["purl"] for c in sbom["components"]]
-    debian = {p.split("/")[2].split("@")[0] for p in purls if p.startswith("pkg:deb/debian/")}
+    debian = {
+        unquote(p.split("/")[2].split("@")[0]) for p in purls if p.startswith("pkg:deb/debian/")
+    }
     assert debian == set(found["debian"])
     locked = [
         line.split("==")

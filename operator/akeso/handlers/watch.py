@@ -22,6 +22,8 @@ from akeso.errors import AkesoError
 
 Seen = Callable[[str, str | None, dict[str, Any]], None]
 Login = Callable[[], Awaitable[kopf.ConnectionInfo]]
+# Else kopf makes one of the user's name, and in a container the user has none.
+IDENTITY: Any = "akeso"
 KINDS = (HealingPolicy.PLURAL, Healing.PLURAL, HealingControl.PLURAL)
 
 
@@ -118,6 +120,7 @@ class _Kopf:
                 clusterwide=not self._namespaces,
                 namespaces=self._namespaces,
                 standalone=True,
+                identity=IDENTITY,
                 ready_flag=started,
                 stop_flag=self._stop,
             )

@@ -35,13 +35,18 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 
 @pytest.fixture(scope="session")
-def lab() -> Lab:
+def node_possible() -> None:
+    """Whether this machine can run a node; where not, CI fails and others are told."""
     missing = node_requirements()
     if missing:
         what = "; ".join(f"{name}: {why}" for name, why in missing.items())
         if os.environ.get("CI"):
             pytest.fail(f"CI needs the node tier, and this machine can't run a node: {what}")
         pytest.skip(f"no real node here: {what}")
+
+
+@pytest.fixture(scope="session")
+def lab(node_possible: None) -> Lab:
     return up(LAB_NAME, Tier.NODE)
 
 

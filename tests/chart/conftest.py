@@ -13,6 +13,7 @@ import pytest
 
 from akeso_lab import Lab, Tier, up
 from akeso_lab.errors import LabError
+from akeso_lab.parts import NEWEST
 from chart.helm import Helm
 
 # A killed operator leaves answers that nobody reads; the proxy's server would log each.
@@ -26,7 +27,8 @@ RESTRICTED = {
 
 @pytest.fixture(scope="session")
 def lab() -> Lab:
-    return up(os.environ.get("AKESO_TEST_LAB", "test-chart"), Tier.CONTROL_PLANE)
+    name = os.environ.get("AKESO_TEST_LAB", "test-chart")
+    return up(name, Tier.CONTROL_PLANE, kubernetes=os.environ.get("AKESO_TEST_KUBERNETES", NEWEST))
 
 
 @pytest.fixture(scope="session")

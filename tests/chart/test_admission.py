@@ -18,6 +18,8 @@ from chart.conftest import Eventually, temporary, user
 from chart.helm import Helm, Json
 from chart.installed import AsPod, Pod, as_pod, pods_of
 
+pytestmark = pytest.mark.every_kubernetes
+
 THEN = "2026-01-01T00:00:00Z"
 RBAC = "rbac.authorization.k8s.io"
 HEALERS = ["RestartPods", "Rollback", "ScaleOut", "RaiseMemory", "RaiseMemoryTemplate"]

@@ -28,6 +28,8 @@ INSIDE = (
     "all,configmaps,serviceaccounts,roles,rolebindings,leases,poddisruptionbudgets,networkpolicies"
 )
 
+pytestmark = pytest.mark.every_kubernetes
+
 
 def watching(shop: str, **settings: Any) -> Json:
     return {"settings": {"watchNamespaces": [shop], **settings}, "people": {"create": False}}
@@ -64,7 +66,8 @@ def test_an_upgrade_brings_new_kinds_and_keeps_every_object(
     file = older / "files" / "crds" / "healingpolicies.yaml"
     crd = yaml.safe_load(file.read_text())
     [version] = crd["spec"]["versions"]
-    del version["schema"]["openAPIV3Schema"]["properties"]["spec"]["properties"]["verify"]
+    spec = version["schema"]["openAPIV3Schema"]["properties"]["spec"]
+    del spec["properties"]["guardrails"]["properties"]["pauseReasons"]
     file.write_text(yaml.safe_dump(crd))
     helm.of_chart(older).install(home, watching(shop, healers=["RestartPods"]), "--take-ownership")
     policy = {
@@ -74,7 +77,7 @@ def test_an_upgrade_brings_new_kinds_and_keeps_every_object(
         "spec": {
             "targets": [{"name": "all", "selector": {}}],
             "signals": [{"name": "rollout", "builtin": "RolloutFailing"}],
-            "verify": {"successes": 5},
+            "guardrails": {"pauseReasons": ["a sale"]},
         },
     }
 
@@ -85,7 +88,7 @@ def test_an_upgrade_brings_new_kinds_and_keeps_every_object(
     eventually(lambda: lab.kubectl(*apply, stdin=json.dumps(policy)))
     before = stored()
     pods = {pod.uid for pod in pods_of(lab, home)}
-    assert "verify" not in before["spec"]  # version N does not know it
+    assert "pauseReasons" not in before["spec"]["guardrails"]  # version N does not know it
 
     newer = tmp_path / "newer"
     shutil.copytree(CHART, newer)
@@ -101,7 +104,7 @@ def test_an_upgrade_brings_new_kinds_and_keeps_every_object(
 
     def known() -> None:
         lab.kubectl("apply", "-f", "-", stdin=json.dumps(policy))
-        assert stored()["spec"]["verify"]["successes"] == 5
+        assert stored()["spec"]["guardrails"]["pauseReasons"] == ["a sale"]
 
     eventually(known)
     role = json.loads(

@@ -33,6 +33,8 @@ from cluster.harness import AKESO, SETTINGS, Stage, World
 from cluster.operators import Operator
 from cluster.workloads import policy, query_signal, workload
 
+pytestmark = pytest.mark.every_kubernetes
+
 HEALERS = ["RestartPods"]
 # Of the installation as it comes.
 LEASE = {"AKESO_LEASE_SECONDS": "15", "AKESO_LEASE_RENEW_SECONDS": "2"}

@@ -15,9 +15,10 @@ from node.scene import Scene
 LAB_NAME = os.environ.get("AKESO_TEST_LAB", "test-node")
 
 
-# Tests that wait longest begin first: the tier takes as long as what ends last. With 8 workers the
-# ninth test follows the first one, the tenth the second; nothing follows the seventh and the eighth.
+# Tests that wait longest begin first: the tier takes as long as what ends last. With 9 workers the
+# tenth test follows the first one, the eleventh the second; nothing follows the last few.
 FIRST = (
+    "test_installed_on_a_real_node_it_heals_is_killed_frozen_upgraded_and_leaves_nothing",
     "test_users_do_not_notice_a_surge_that_was_foreseen",
     "test_a_leak_lives_longer_by_what_was_promised_and_is_never_restarted",
     "test_ten_steady_leaks_are_all_healed_before_the_limit",

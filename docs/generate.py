@@ -182,6 +182,46 @@ def _labels(labels: Mapping[str, str]) -> str:
     return "; ".join(f"`{name}`: {told}" for name, told in labels.items())
 
 
+RIGHTS = ROOT / "charts" / "akeso" / "files" / "rights.yaml"
+SECURITY = ROOT / "docs" / "security.md"
+BEGIN, END = "<!-- rights -->", "<!-- /rights -->"
+PLACES = {
+    "watch": "where workloads are watched",
+    "cluster": "the cluster; not in namespaced mode",
+    "own": "Akeso's own namespace",
+}
+
+
+def security() -> str:
+    """docs/security.md with the table of rights as it should be; the rest is written by hand."""
+    page = SECURITY.read_text()
+    before, _, rest = page.partition(BEGIN)
+    _, _, after = rest.partition(END)
+    groups = yaml.safe_load(RIGHTS.read_text())
+    rules = [(rule, "always", PLACES[name]) for name in PLACES for rule in groups[name]]
+    rules += [
+        (rule, f"`{healer}`", PLACES["watch"])
+        for healer, found in groups["healers"].items()
+        for rule in found
+    ]
+    rows = ((_right(rule), _needed(rule, for_), where, rule["why"]) for rule, for_, where in rules)
+    table = _table(("Right", "For", "Where", "Why"), rows)
+    return f"{before}{BEGIN}\n{table}{END}{after}"
+
+
+def _right(rule: Schema) -> str:
+    group = "".join(f" ({g})" for g in rule["apiGroups"] if g)
+    names = "".join(f" `{name}`" for name in rule.get("resourceNames", ()))
+    resources = ", ".join(f"`{r}`" for r in rule["resources"])
+    return f"{', '.join(rule['verbs'])}: {resources}{names and ' named' + names}{group}"
+
+
+def _needed(rule: Schema, for_: str) -> str:
+    if "unless" in rule:
+        return f"{for_}, unless `{rule['unless']}` is set"
+    return f"when `{rule['when']}` is set" if "when" in rule else for_
+
+
 def reasons() -> Iterator[str]:
     """Every reason that a guard, a healer or a policy's condition may give."""
     for path in sorted(p for folder in SOURCES for p in (ROOT / folder).rglob("*.py")):
@@ -359,6 +399,7 @@ PAGE_OF: dict[str, Callable[[], str]] = {
 def main(arguments: list[str]) -> int:
     """Writes the pages, or with --check tells which ones are out of date."""
     pages = {PAGES / name: page() for name, page in PAGE_OF.items()} | chart_files()
+    pages[SECURITY] = security()
     stale = [path for path in pages if not path.exists() or path.read_text() != pages[path]]
     if "--check" in arguments:
         for path in stale:

@@ -72,7 +72,7 @@ def exporting(lab: Lab) -> Iterator[Exporter]:
     exporter = Exporter(server.server_port)
     thread = threading.Thread(target=server.serve_forever, args=(0.05,), daemon=True)
     thread.start()
-    target = _target(lab, exporter.port)
+    target = scraped(lab, str(os.getpid()), exporter.port, {})
     try:
         yield exporter
     finally:
@@ -82,17 +82,21 @@ def exporting(lab: Lab) -> Iterator[Exporter]:
         server.server_close()
 
 
-def _target(lab: Lab, port: int) -> Callable[[], None]:
-    """Adds a target to the job, and the job to Prometheus where it is missing; how to undo it."""
+def scraped(lab: Lab, name: str, port: int, labels: Mapping[str, str]) -> Callable[[], None]:
+    """Adds a target to the job, and the job to Prometheus where it is missing; how to undo it.
+
+    `labels` are set on every series; a `job` among them is what the series carry.
+    """
     if lab.prometheus is None or lab.prometheus_config_dir is None:
         raise RuntimeError(f"lab {lab.name} has no Prometheus of its own")
     folder = lab.prometheus_config_dir / "scrape.d"
     targets = folder / JOB
-    file = targets / f"{os.getpid()}.json"
+    file = targets / f"{name}.json"
     with exclusive(lab.state / f".{JOB}.lock"):
         targets.mkdir(exist_ok=True)
         unfinished = file.with_suffix(".unfinished")
-        unfinished.write_text(json.dumps([{"targets": [f"127.0.0.1:{port}"]}]))
+        group = {"targets": [f"127.0.0.1:{port}"], "labels": dict(labels)}
+        unfinished.write_text(json.dumps([group]))
         unfinished.rename(file)
         wanted = yaml.safe_dump({"scrape_configs": [_job(str(targets / "*.json"))]})
         config = folder / f"{JOB}.yaml"

@@ -18,6 +18,7 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from akeso.telemetry.metrics import PROCESS, Metrics
 from akeso_lab.proxy import Cut, ErrorEvent, Match
+from cluster.exporter import scraped
 from cluster.harness import Stage, World, world
 from cluster.workloads import VERIFY, policy, query_signal, workload
 
@@ -40,12 +41,13 @@ async def watched(stage: Stage) -> AsyncIterator[World]:
         await here.rolled_out("Deployment")
         here.operator.start()
         await here.condition("Ready", "True")
-        labels = {"namespace": here.own}
-        stage.lab.add_scrape_target(here.name, await url_of(here), labels=labels)
+        port = int((await url_of(here)).rpartition(":")[2])
+        labels = {"job": here.name, "namespace": here.own}
+        forget = await asyncio.to_thread(scraped, stage.lab, here.name, port, labels)
         try:
             yield here
         finally:
-            stage.lab.remove_scrape_target(here.name)
+            forget()
 
 
 async def url_of(here: World) -> str:
@@ -106,7 +108,7 @@ async def test_every_query_of_the_dashboards_finds_an_operator_that_has_healed(
         await here.until(lambda: seen(here, held))
         await here.control()
         await here.healed()
-        ended = f'increase(akeso_healings_total{{job="{here.name}",verdict="Verified"}}[20s]) > 0'
+        ended = f'increase(akeso_healings_total{{job="{here.name}",verdict="Verified"}}[5s]) > 0'
         await here.until(lambda: seen(here, ended))
         empty: dict[str, str] = {}
         for board in BOARDS.values():
@@ -126,13 +128,13 @@ async def series(here: World, expression: str, since: float) -> Sequence[Any]:
     values = {
         "$namespace": here.own,
         "$job": here.name,
-        "$__rate_interval": "20s",
+        "$__rate_interval": "5s",
         "$__range": f"{time.time() - since:.0f}s",
     }
     for name, value in values.items():
         expression = expression.replace(name, value)
     assert "$" not in expression
-    form = {"query": expression, "start": since, "end": time.time() + 2, "step": "2s"}
+    form = {"query": expression, "start": since, "end": time.time() + 1, "step": "1s"}
     url = f"{here.stage.lab.prometheus}/api/v1/query_range?{urlencode(form)}"
     async with aiohttp.ClientSession() as session, session.get(url) as response:
         said = await response.json()

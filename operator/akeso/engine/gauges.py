@@ -37,8 +37,10 @@ class Gauges:
         self._clock = clock
         self._heard: dict[str, float] = {}  # by source: time of its newest sample, Unix seconds
         self._known: Healings | None = None
-        metrics.cycle_interval.set(settings.cycle)
-        metrics.stale_after.set(settings.stale_after)
+        self._expected: set[tuple[str, tuple[str, ...]]] = set()
+        # Asked for when they are read: settings may change while it runs.
+        metrics.cycle_interval.set_function(lambda: settings.cycle)
+        metrics.stale_after.set_function(lambda: settings.stale_after)
 
     def begin(self) -> None:
         """What ended before the first cycle of this process was counted by another one."""
@@ -66,10 +68,14 @@ class Gauges:
             self._metrics.at_risk.labels(about.value).set(counts[about.value])
 
     def _policies(self) -> None:
-        for policy in self._records.policies():
-            for signal in policy.spec.signals:
-                healers = tuple(rung.healer for rung in signal.rungs)
-                self._metrics.expect(signal.about.value, healers)
+        expected = {
+            (signal.about.value, tuple(rung.healer for rung in signal.rungs))
+            for policy in self._records.policies()
+            for signal in policy.spec.signals
+        }
+        for about, healers in expected - self._expected:
+            self._metrics.expect(about, healers)
+        self._expected |= expected
         counts = Counter((p.spec.mode.value, _ready(p)) for p in self._records.policies())
         self._metrics.policies.clear()
         for (mode, ready), count in counts.items():

@@ -83,7 +83,7 @@ class Metrics:
         self.watch_age = self._gauge(
             "akeso_watch_age_seconds",
             "Since when a watch was not heard. A quiet one is heard once a minute, or after 100 s."
-            " NaN: it may not be read.",
+            " NaN: it may not be read. Akeso's own kinds are not among them.",
             resource="plural of the kind; `leases` is Akeso's own Lease",
         )
 

@@ -48,6 +48,8 @@ HEALTHY: Mapping[str, str] = {
     f"akeso_stale_after_seconds{{{B}}}": "60x120",
     f"akeso_degraded{{{A}}}": "0x120",
     f"akeso_degraded{{{B}}}": "0x120",
+    f"akeso_paused{{{A}}}": "0x120",
+    f"akeso_paused{{{B}}}": "0x120",
     f"akeso_healing_overdue_seconds{{{A}}}": "0x120",
     f"akeso_healing_overdue_seconds{{{B}}}": "0x120",
     f'akeso_healings_blocked{{{A},reason="Cooldown"}}': "9x120",
@@ -112,6 +114,10 @@ TAKEN_OVER = {  # a is killed at minute 20, b leads from minute 21 on
     of("akeso_last_cycle_timestamp_seconds", B): "0x21 1320+60x97",
 }
 
+A_DAY = {series: values.replace("x120", "x1500") for series, values in HEALTHY.items()} | {
+    of("akeso_watch_age_seconds", A, ',resource="horizontalpodautoscalers"'): None
+}
+
 SCENES = (
     Scene("health", 119),
     *(Scene(f"taken over, minute {m}", m, TAKEN_OVER) for m in (20, 21, 22, 24, 60)),
@@ -160,6 +166,8 @@ SCENES = (
     spares("AkesoNoFreshData", "a gap", 5, a_metrics_source_age_seconds__memory="0+60x5 9x99"),
     fires("AkesoDegraded", "for long", 40, a_degraded="2x120"),
     spares("AkesoDegraded", "for a while", 28, a_degraded="2x29 0x99"),
+    Scene("forgotten", 1450, A_DAY | {of("akeso_paused"): "1x1500"}, frozenset({"AkesoPaused"})),
+    Scene("paused overnight", 1000, A_DAY | {of("akeso_paused"): "1x1500"}, almost="AkesoPaused"),
     fires("AkesoHealingStuck", "overdue", 40, a_healing_overdue_seconds="0+60x120"),
     spares("AkesoHealingStuck", "late", 30, a_healing_overdue_seconds="0+60x14 0x99"),
     *(

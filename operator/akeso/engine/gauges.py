@@ -9,6 +9,7 @@ from functools import partial
 
 from akeso.api.healing import Healing
 from akeso.api.policy import HealingPolicy
+from akeso.api.scalars import from_unix
 from akeso.domain.finding import Signal as About
 from akeso.engine.conclude import patience
 from akeso.engine.detect import Problem
@@ -56,6 +57,10 @@ class Gauges:
         self._moved(self._known or {}, healings)
         self._known = healings
         self._metrics.degraded.set(degraded)
+        control = self._records.control()
+        paused = control.spec.paused if control is not None else None
+        held = paused is not None and paused.holds(from_unix(self._clock.now()))
+        self._metrics.paused.set(held)
 
     def _healings(self) -> Healings:
         return {h.metadata.uid: h for h in self._records.healings()}

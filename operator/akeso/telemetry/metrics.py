@@ -74,6 +74,7 @@ class Metrics:
             "akeso_degraded",
             "How many things the condition Degraded of the HealingControl names.",
         )
+        self.paused = self._gauge("akeso_paused", "1 while the kill switch stops all writes.")
         self.api_requests = self._counter(
             "akeso_api_requests_total",
             "Requests to the API server; the watch of Akeso's own kinds is not counted.",

@@ -106,12 +106,14 @@ async def test_open_healings_are_shown_by_state_and_those_kept_waiting_by_reason
     world.pause("we are at it")
     await world.until(lambda: world.opened()() and world.condition("Blocked"))
     assert series(world, "akeso_healings_blocked") == {("KillSwitch",): 1}
+    assert value(world, "akeso_paused") == 1
     assert value(world, "akeso_healings_open", state="blocked") == 1
     assert value(world, "akeso_healing_oldest_age_seconds") == 0
     world.pause(None)
     await world.until(world.acting)
     await world.run(60)
     assert series(world, "akeso_healings_blocked") == {}
+    assert value(world, "akeso_paused") == 0
     assert value(world, "akeso_healings_open", state="acting") == 1
     assert (value(world, "akeso_healing_oldest_age_seconds") or 0) >= 45
 

@@ -12,7 +12,7 @@ import yaml
 
 ROOT = Path(__file__).parents[2]
 PAGE = (ROOT / "docs" / "security.md").read_text()
-NAMED = re.compile(r"`((?:unit|cluster|chart|node)/[\w/]+\.py)::(test_\w+)`")
+NAMED = re.compile(r"`((?:unit|cluster|chart|node|rights)/[\w/]+\.py)::(test_\w+)`")
 
 
 def chapter(heading: str) -> str:

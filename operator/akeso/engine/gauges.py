@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
-from functools import partial
 
 from akeso.api.healing import Healing
 from akeso.api.policy import HealingPolicy
@@ -19,7 +18,6 @@ from akeso.engine.observe import Observation
 from akeso.engine.records import Records
 from akeso.engine.volumes import claims_of
 from akeso.errors import TransientError
-from akeso.protocols import Clock
 from akeso.settings import Settings
 from akeso.telemetry.metrics import Metrics
 
@@ -30,13 +28,10 @@ Healings = Mapping[str, Healing]  # by uid
 class Gauges:
     """Shows each cycle; remembers what the last one showed, so that an ending counts once."""
 
-    def __init__(
-        self, records: Records, metrics: Metrics, clock: Clock, settings: Settings
-    ) -> None:
+    def __init__(self, records: Records, metrics: Metrics, settings: Settings) -> None:
         self._records = records
         self._metrics = metrics
-        self._clock = clock
-        self._heard: dict[str, float] = {}  # by source: time of its newest sample, Unix seconds
+        self._needed: set[str] = set()  # sources
         self._known: Healings | None = None
         self._expected: set[tuple[str, tuple[str, ...]]] = set()
         # Asked for when they are read: settings may change while it runs.
@@ -53,13 +48,13 @@ class Gauges:
         self._policies()
         self._sources(observation)
         healings = self._healings()
-        self._open([h for h in healings.values() if not finished(h)])
+        self._open([h for h in healings.values() if not finished(h)], observation.now)
         self._moved(self._known or {}, healings)
         self._known = healings
         self._metrics.degraded.set(degraded)
         control = self._records.control()
         paused = control.spec.paused if control is not None else None
-        held = paused is not None and paused.holds(from_unix(self._clock.now()))
+        held = paused is not None and paused.holds(from_unix(observation.now))
         self._metrics.paused.set(held)
 
     def _healings(self) -> Healings:
@@ -87,24 +82,16 @@ class Gauges:
             self._metrics.policies.labels(mode, ready).set(count)
 
     def _sources(self, observation: Observation) -> None:
-        """Ages are those of the moment at which they are read, so that they grow without cycles."""
         heard = dict(_sources(observation, self._records.policies()))
-        for source in self._heard.keys() - heard.keys():
-            del self._heard[source]  # nobody needs it any more
-            self._metrics.source_age.remove(source)
+        for source in self._needed - heard.keys():
+            self._metrics.forget(source)
         for source, at in heard.items():
-            if source not in self._heard:
-                self._heard[source] = observation.now
-                age = partial(self._age, source)
-                self._metrics.source_age.labels(source).set_function(age)
-            if at is not None:
-                self._heard[source] = at
+            if at is not None or source not in self._needed:
+                self._metrics.hear(source, observation.now if at is None else at)
+        self._needed = set(heard)
 
-    def _age(self, source: str) -> float:
-        return max(0.0, self._clock.now() - self._heard[source])
-
-    def _open(self, healings: Sequence[Healing]) -> None:
-        metrics, now = self._metrics, self._clock.now()
+    def _open(self, healings: Sequence[Healing], now: float) -> None:
+        metrics = self._metrics
         states = Counter(map(_state, healings))
         for state in STATES:
             metrics.open.labels(state).set(states[state])

@@ -47,7 +47,7 @@ class Loop:
         self._restorer = restorer
         self._reporter = reporter
         self._metrics = metrics
-        self._gauges = Gauges(records, metrics, clock, settings)
+        self._gauges = Gauges(records, metrics, settings)
         self._clock = clock
         self._settings = settings
         self.between: Callable[[], None] = lambda: None  # where settings change, and nowhere else

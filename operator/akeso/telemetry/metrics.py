@@ -6,8 +6,10 @@ cluster. docs/reference/metrics.md is generated from here.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+import time
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 from prometheus_client.process_collector import ProcessCollector
@@ -41,10 +43,16 @@ class Described:
 
 
 class Metrics:
-    """All series Akeso exports; one instance per process."""
+    """All series Akeso exports; one instance per process.
 
-    def __init__(self, registry: CollectorRegistry) -> None:
+    `now` (Unix seconds) is asked when ages are read, which is in no cycle: it is not the engine's
+    clock, whose answers are recorded and played in their order.
+    """
+
+    def __init__(self, registry: CollectorRegistry, now: Callable[[], float] = time.time) -> None:
         self.registry = registry
+        self.now = now
+        self._heard: dict[str, float] = {}  # by source: time of its newest sample
         self.described: list[Described] = []
         ProcessCollector(registry=registry)
         self._of_the_process()
@@ -224,6 +232,20 @@ class Metrics:
             self.healing_seconds.labels(outcome.value, signal)
             for healer in ("", *healers):
                 self.healings.labels(outcome.value, healer, signal)
+
+    def hear(self, source: str, at: float) -> None:
+        """The time of a source's newest sample; its age grows from then on."""
+        if source not in self._heard:
+            self.source_age.labels(source).set_function(partial(self._age, source))
+        self._heard[source] = at
+
+    def forget(self, source: str) -> None:
+        """Nobody needs the source any more."""
+        del self._heard[source]
+        self.source_age.remove(source)
+
+    def _age(self, source: str) -> float:
+        return max(0.0, self.now() - self._heard[source])
 
     def answered(self, verb: str, code: str) -> None:
         """One request to the API server, and its status."""

@@ -89,7 +89,7 @@ class Operator:
         self.api = api
         self.settings = settings
         self.clock = SystemClock()
-        self.metrics = Metrics(registry())
+        self.metrics = Metrics(registry(), self.clock.now)
         self.leadership = Leadership(api, settings, self.clock)
         self.records = KubernetesRecords(api, settings)
         self.cluster = KubernetesCluster(

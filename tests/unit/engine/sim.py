@@ -266,7 +266,7 @@ class World:
             self.cluster, self.records, judge, self.notifier, self.clock, self.settings
         )
         observer = Observer(self.cluster, self.source, predictor, self.clock, self.settings, alerts)
-        self.metrics = metrics = Metrics(CollectorRegistry())
+        self.metrics = metrics = Metrics(CollectorRegistry(), self.clock.now)
         herald = None
         if self.channel is not None:
             herald = Herald(

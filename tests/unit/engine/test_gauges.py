@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 import pytest
+from prometheus_client import generate_latest
 
 from akeso.errors import PermanentError, TransientError
 from akeso.protocols import Reading
@@ -167,6 +168,21 @@ async def test_ages_grow_while_no_cycle_ends() -> None:
     world.clock.advance(100)
     after = value(world, "akeso_metrics_source_age_seconds", source="memory") or 0.0
     assert after == pytest.approx(before + 100)
+
+
+async def test_reading_the_metrics_does_not_read_the_engines_clock() -> None:
+    """Its answers are recorded, and played in their order."""
+    world, _ = leak(replicas=1)
+    await world.until(world.acting)
+
+    def asked() -> float:
+        raise AssertionError("the engine's clock is read by a scrape")
+
+    world.metrics.now = lambda: world.cluster.now
+    world.clock.now = asked  # type: ignore[method-assign]
+    assert b'akeso_metrics_source_age_seconds{source="memory"}' in generate_latest(
+        world.metrics.registry
+    )
 
 
 async def test_a_source_that_was_never_heard_ages_from_when_it_was_first_needed() -> None:

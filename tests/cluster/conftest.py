@@ -12,12 +12,14 @@ from typing import Any
 import pytest
 
 from akeso.api.meta import GROUP
-from akeso.cli import shipped
+from akeso.clients import shipped
+from akeso.clients.kubernetes.rights import roles
+from akeso.settings import Settings
 from akeso_lab import Lab, Tier, up
 from akeso_lab.locks import exclusive
 from akeso_lab.parts import NEWEST
 from cluster.exporter import exporting
-from cluster.harness import USERS, Stage, World, binding, world
+from cluster.harness import USERS, Stage, World, binding, role_of, world
 
 # A killed operator leaves answers that nobody reads; the proxy's server would log each.
 logging.getLogger("aiohttp.server").setLevel(logging.CRITICAL)
@@ -81,8 +83,9 @@ async def here(stage: Stage) -> AsyncIterator[World]:
 
 
 def _operators() -> list[dict[str, Any]]:
-    """What examples/rbac.yaml allows in the whole cluster, and no more: so every healer's rights
-    are tried. The rights in an operator's own namespace come with its world.
+    """What an installation with every healer allows in the whole cluster, and no more: so every
+    healer's rights are tried. The rights in an operator's own namespace come with its world.
     """
-    [role] = [r for r in shipped.roles() if r["kind"] == "ClusterRole"]
+    rights = shipped.rights()
+    role = role_of(roles(rights, Settings(), rights["healers"])[None], {"name": "akeso-operator"})
     return [role, binding(role, {"name": USERS})]

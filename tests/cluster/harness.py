@@ -20,8 +20,9 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from akeso.api.meta import API_VERSION
-from akeso.cli import shipped
+from akeso.clients import shipped
 from akeso.clients.kubernetes.connection import ApiServer, connect
+from akeso.clients.kubernetes.rights import roles
 from akeso.errors import GoneError, StaleError
 from akeso.settings import Settings
 from akeso_lab import Lab
@@ -411,6 +412,12 @@ async def world(
             await _cancelled(here.leaking)
 
 
+def role_of(rules: list[Json], metadata: Json) -> Json:
+    """A Role, or without a namespace a ClusterRole."""
+    kind = "Role" if "namespace" in metadata else "ClusterRole"
+    return {"apiVersion": f"{RBAC}/v1", "kind": kind, "metadata": metadata, "rules": rules}
+
+
 def binding(role: Json, metadata: Json) -> Json:
     """Gives a Role or ClusterRole to the operators under test."""
     kind = role["kind"]
@@ -424,12 +431,14 @@ def binding(role: Json, metadata: Json) -> Json:
 
 
 async def _own_rights(api: ApiServer, own: str) -> None:
-    """What examples/rbac.yaml allows an operator in its own namespace."""
-    [role] = [r for r in shipped.roles() if r["kind"] == "Role"]
-    metadata = {"name": role["metadata"]["name"], "namespace": own}
+    """What an installation allows an operator in its own namespace, and its Lease."""
+    rules = roles(shipped.rights(), Settings(namespace=own), ())[own]
+    role = role_of(rules, {"name": "akeso-operator", "namespace": own})
     path = f"/apis/{RBAC}/v1/namespaces/{own}"
-    await api.post(f"{path}/roles", {**role, "metadata": metadata})
-    await api.post(f"{path}/rolebindings", binding(role, metadata))
+    await api.post(f"{path}/roles", role)
+    await api.post(f"{path}/rolebindings", binding(role, role["metadata"]))
+    lease = {"apiVersion": "coordination.k8s.io/v1", "kind": "Lease", "metadata": role["metadata"]}
+    await api.post(f"/apis/coordination.k8s.io/v1/namespaces/{own}/leases", lease)
 
 
 async def _measure(here: World) -> None:

@@ -8,11 +8,13 @@ import time
 from pathlib import Path
 from typing import Any
 
-from akeso.cli import shipped
+from akeso.clients import shipped
+from akeso.clients.kubernetes.rights import roles
+from akeso.settings import Settings
 from akeso_lab.fake_nodes import BEHAVIOUR
 from cluster.commands import akeso, begin
 from cluster.effects import in_words
-from cluster.harness import World, conditions
+from cluster.harness import World, conditions, role_of
 from cluster.workloads import policy, query_signal, workload
 
 KILL_SWITCH_SECONDS = 5.0
@@ -231,13 +233,15 @@ async def test_the_doctor_asks_for_the_rights_that_come_with_this_version(here: 
 
     subject = {"kind": "ServiceAccount", "name": "healer", "namespace": here.own}
     group = "rbac.authorization.k8s.io"
-    for role in shipped.roles():
-        kind, namespaced = role["kind"], role["kind"] == "Role"
-        meta = {"name": here.name, **({"namespace": here.own} if namespaced else {})}
+    rights, settings = shipped.rights(), Settings(namespace=here.own)
+    for place, rules in roles(rights, settings, rights["healers"]).items():
+        meta = {"name": here.name, **({"namespace": place} if place else {})}
+        role = role_of(rules, meta)
+        kind = role["kind"]
         reference = {"apiGroup": group, "kind": kind, "name": here.name}
         bound = {"roleRef": reference, "subjects": [subject]}
         binding = {"apiVersion": f"{group}/v1", "kind": f"{kind}Binding", "metadata": meta, **bound}
-        here.stage.lab.apply({**role, "metadata": meta}, binding)
+        here.stage.lab.apply(role, binding)
 
     async def granted() -> bool:
         return (await examined(here, *account)).get("Rights", {}).get("result") == "ok"

@@ -19,4 +19,4 @@ async def test_a_watch_that_breaks_ends_and_says_why() -> None:
 
     async with asyncio.timeout(20):
         with pytest.raises(PermanentError, match="no credentials"):
-            await watch(lambda *_: None, refuse, (), asyncio.Event())
+            await watch(lambda *_: None, refuse, ("healings",), (), asyncio.Event())

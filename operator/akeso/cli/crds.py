@@ -10,10 +10,10 @@ from typing import Any, TypeGuard
 from rich.console import Console
 
 from akeso.api.meta import GROUP, Model
-from akeso.cli import shipped
 from akeso.cli.flags import CONNECTION, add_settings, settings_of
 from akeso.cli.output import section, show
 from akeso.cli.parser import Options
+from akeso.clients import shipped
 from akeso.settings import Settings
 
 EXAMPLES = """\

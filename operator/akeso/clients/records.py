@@ -66,8 +66,9 @@ class Shelf(Generic[R]):
         if self._versions.get(key, ("", 0))[0] == uid:
             self.forget(key)
 
-    def known(self) -> list[Key]:
-        return list(self._versions)
+    def known(self) -> dict[Key, tuple[str, int]]:
+        """uid and version of all that are there."""
+        return dict(self._versions)
 
     def forget(self, key: Key) -> None:
         self._versions.pop(key, None)
@@ -110,13 +111,13 @@ class KubernetesRecords:
         watch that begins again can't tell."""
         for plural in plurals:
             shelf = self._shelves[plural]
-            known = [key for key in shelf.known() if namespace in (None, key[0])]
+            known = {k: v for k, v in shelf.known().items() if namespace in (None, k[0])}
             listed = await self._api.list_all(collection(GROUP_VERSION, plural, namespace))
             for raw in listed:
                 shelf.put(raw)
             there = {(_namespace(raw), text(part(raw, "metadata"), "name")) for raw in listed}
-            for key in known:
-                if key not in there:
+            for key, version in known.items():
+                if key not in there and shelf.known().get(key) == version:
                     shelf.forget(key)
 
     async def _list(self, plural: str, where: str, recent: int | None) -> list[Json]:

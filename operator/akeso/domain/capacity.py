@@ -81,13 +81,15 @@ class Node:
 class Capacity:
     """The room around one workload, as read live. None: it could not be read.
 
-    `nodes` may be only those that were asked for.
+    `nodes` may be only those that were asked for. `namespaced`: Akeso was given rights in some
+    namespaces alone, so that nodes are none of its business.
     """
 
     bounds: tuple[Bound, ...] | None = None
     quotas: tuple[Quota, ...] | None = None
     nodes: tuple[Node, ...] | None = None
     unreadable: tuple[str, ...] = ()
+    namespaced: bool = False
 
     def node(self, name: str) -> Node | None:
         return next((n for n in self.nodes or () if n.name == name), None)

@@ -1,6 +1,6 @@
 """The watch of Akeso's own kinds. It may deliver twice, late, or old events; the cache copes.
 
-A watch that breaks beyond repair ends the process (crash-only): state is in the resources.
+One that breaks beyond repair raises; whoever holds it begins again.
 """
 
 from __future__ import annotations
@@ -9,28 +9,24 @@ import asyncio
 import contextlib
 import logging
 import threading
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Any
 
 import kopf
 
-from akeso.api.control import HealingControl
-from akeso.api.healing import Healing
 from akeso.api.meta import GROUP, VERSION
-from akeso.api.policy import HealingPolicy
-from akeso.errors import AkesoError
+from akeso.errors import AkesoError, TransientError
 
 Seen = Callable[[str, str | None, dict[str, Any]], None]
 Login = Callable[[], Awaitable[kopf.ConnectionInfo]]
 # Else kopf makes one of the user's name, and in a container the user has none.
 IDENTITY: Any = "akeso"
-KINDS = (HealingPolicy.PLURAL, Healing.PLURAL, HealingControl.PLURAL)
 
 
-def registry_for(seen: Seen) -> kopf.OperatorRegistry:
+def registry_for(seen: Seen, plurals: Sequence[str]) -> kopf.OperatorRegistry:
     """Handlers that pass every event on; they do nothing that could fail or take time."""
     registry = kopf.OperatorRegistry()
-    for plural in KINDS:
+    for plural in plurals:
         kopf.on.event(GROUP, VERSION, plural, registry=registry, id=f"see-{plural}")(
             _handler(plural, seen)
         )
@@ -62,10 +58,11 @@ def settings_for() -> kopf.OperatorSettings:
 async def watch(
     seen: Seen,
     login: Login,
+    plurals: Sequence[str],
     namespaces: tuple[str, ...],
     ready: asyncio.Event,
 ) -> None:
-    """Watches until cancelled; returns or raises earlier only when the watch is beyond repair.
+    """Watches these kinds until cancelled; raises an AkesoError when the watch is beyond repair.
 
     kopf gets a thread and an event loop of its own: it takes over the signals of the main thread,
     and on its way out it cancels every task it does not know, the engine's own among them.
@@ -76,7 +73,7 @@ async def watch(
     def tell(plural: str, event: str | None, raw: dict[str, Any]) -> None:
         here.call_soon_threadsafe(seen, plural, event, raw)
 
-    registry = registry_for(tell)
+    registry = registry_for(tell, plurals)
     kopfs = _Kopf(registry, namespaces, login, lambda: here.call_soon_threadsafe(ready.set))
     kopf.on.login(registry=registry, id="login")(kopfs.log_in)
     # It warns that it can't have the signals; that is what the thread is for.
@@ -156,9 +153,11 @@ def _run(kopfs: _Kopf, here: asyncio.AbstractEventLoop, ended: asyncio.Future[No
         if ended.done():
             return
         if error is None:
-            ended.set_result(None)
-        else:
+            ended.set_exception(TransientError("the watch ended by itself"))
+        elif isinstance(error, AkesoError):
             ended.set_exception(error)
+        else:
+            ended.set_exception(TransientError(f"the watch ended: {error!r}"))
 
     error: Exception | None = None
     try:

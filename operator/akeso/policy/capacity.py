@@ -85,17 +85,26 @@ def _unread(room: Capacity, more: tuple[More, ...]) -> Iterator[str]:
         yield "limitranges"
     if room.quotas is None:
         yield "resourcequotas"
-    if room.nodes is None:
+    if room.nodes is None and not _scheduled(room, more):
         yield "nodes or the pods on them"
+
+
+def _scheduled(room: Capacity, more: tuple[More, ...]) -> bool:
+    """Whether the scheduler answers for us where nodes are none of our business: a further pod
+    that finds no place waits and takes nothing from anybody. A raised limit does not ask it."""
+    return room.namespaced and all(isinstance(a, Scale | SetAutoscalerBound) for a in more)
 
 
 def _unknown(case: Case, what: str) -> Verdict:
     why = case.capacity.unreadable if case.capacity else ()
+    remedy = "give Akeso the right to list them"
+    if case.capacity is not None and case.capacity.namespaced:
+        remedy = "with Akeso in some namespaces alone a person must raise it"
     return deny(
         GUARD,
         "CapacityUnknown",
         f"It can't be told whether there is room for more of {case.seen.ref}: {what} could not be "
-        f"read{f' ({why[0]})' if why else ''}; give Akeso the right to list them.",
+        f"read{f' ({why[0]})' if why else ''}; {remedy}.",
         LOOK_AGAIN_SECONDS,
     )
 
@@ -336,6 +345,8 @@ def _more_pods(seen: Snapshot, more: tuple[More, ...]) -> int:
 
 
 def _beyond_cluster(seen: Snapshot, wanted: int, room: Capacity) -> Iterator[Verdict]:
+    if room.nodes is None:
+        return  # the scheduler answers
     each = requested(seen.asks)
     found = sum(n.fits(each) for n in _candidates(seen.present, room.nodes or ()))
     if found >= wanted:
@@ -362,7 +373,9 @@ def _room(seen: Snapshot, more: tuple[More, ...], room: Capacity) -> Iterator[st
         yield f"{bytes_of(extra)} on node {name}, which has {bytes_of(left)} not reserved"
     for asks in _new_pods(seen, more):
         yield f"{many(seen.replicas, 'pod')} that ask for {_asked(requested(asks))} each"
-    if pods := _more_pods(seen, more):
+    if room.nodes is None:
+        yield f"{many(_more_pods(seen, more), 'pod')}, for which the scheduler finds a place or none"
+    elif pods := _more_pods(seen, more):
         found = sum(
             n.fits(requested(seen.asks)) for n in _candidates(seen.present, room.nodes or ())
         )

@@ -32,7 +32,6 @@ from akeso.engine.herald import Herald
 from akeso.engine.judge import FIELD_MANAGER
 from akeso.engine.loop import Loop
 from akeso.errors import AkesoError
-from akeso.handlers.watch import watch
 from akeso.protocols import Clock
 from akeso.settings import Settings
 from akeso.settings.names import unknown_variables
@@ -42,9 +41,11 @@ from akeso.telemetry import logs
 from akeso.telemetry.metrics import Metrics
 from akeso.version import version
 from akeso.wiring.engine import engine
+from akeso.wiring.entitlement import Entitlement
 from akeso.wiring.exposure import expose, registry
 from akeso.wiring.parts import alert_source, metric_source
 from akeso.wiring.reloading import Reloader
+from akeso.wiring.watching import Watching
 
 log = logging.getLogger(__name__)
 
@@ -105,11 +106,13 @@ class Operator:
         self.alerts = alert_source(settings)
         self.recorder = self._recorder()
         self.reloader = Reloader(settings, read, self.clock)
-        self.troubles = Troubles(self.cluster, self.reloader)
+        self.entitlement = Entitlement(api, settings, self.clock)
+        self.reloader.changed.append(self.entitlement.changed)
+        self.watching = Watching(self.records, self._kopf_login, self.clock, settings)
+        self.troubles = Troubles(self.watching, self.cluster, self.reloader, self.entitlement)
         self.loop = self._loop()
         self.heartbeat = Reflector(api, self.clock, _lease_source(settings))
         self.working_since: float | None = None
-        self.watching = asyncio.Event()
         self._stop = asyncio.Event()
         api.tally = self.metrics.answered
         watches = (*self.cluster.informers.reflectors, self.heartbeat)
@@ -161,7 +164,7 @@ class Operator:
         )
         log.info("Listening on port %d.", port)
         tasks = [
-            asyncio.create_task(self._watch(), name="watch of Akeso's own kinds"),
+            asyncio.create_task(self.watching.run(), name="watch of Akeso's own kinds"),
             asyncio.create_task(self.cluster.run(), name="informers"),
             asyncio.create_task(self.heartbeat.run(), name="heartbeat"),
             asyncio.create_task(self._lead(), name="leadership"),
@@ -200,17 +203,6 @@ class Operator:
             )
         return 1
 
-    async def _watch(self) -> None:
-        """Returns or raises only when the watch is beyond repair."""
-        watched = self.settings.watch_namespaces
-        namespaces = (*watched, self.settings.namespace) if watched else ()
-        await watch(
-            self.records.seen,
-            self._kopf_login,
-            tuple(dict.fromkeys(namespaces)),
-            self.watching,
-        )
-
     async def _kopf_login(self) -> kopf.ConnectionInfo:
         """kopf's own connection, with the same credentials, read anew each time it is refused."""
         found = await credentials(self.settings)
@@ -230,6 +222,7 @@ class Operator:
         keeping = asyncio.create_task(self.leadership.keep(), name="lease")
         working = asyncio.create_task(self._work(), name="loop")
         telling = asyncio.create_task(self._tell(), name="notifications")
+        looking = asyncio.create_task(self.entitlement.run(), name="rights")
         try:
             await asyncio.wait({keeping, working}, return_when=asyncio.FIRST_COMPLETED)
             if keeping.done() and not self._stop.is_set():
@@ -237,16 +230,17 @@ class Operator:
                 os._exit(1)  # not one write more, whatever is under way
             await working
         finally:
-            for task in (keeping, working, telling):
+            tasks = (keeping, working, telling, looking)
+            for task in tasks:
                 task.cancel()
-            await asyncio.gather(keeping, working, telling, return_exceptions=True)
+            await asyncio.gather(*tasks, return_exceptions=True)
 
     async def _work(self) -> None:
         await retried(self._take_over, self.clock)
-        await retried(self.records.load, self.clock)
+        await self.watching.settled()
+        await retried(self.watching.refresh, self.clock)
         while not self.cluster.ready:
             await self.clock.sleep(0.1)
-        await self.watching.wait()
         self.working_since = self.clock.now()
         log.info("Watching; cycles of %g s.", self.settings.cycle)
         await self.loop.run()
@@ -285,7 +279,10 @@ class Operator:
     async def _ready(self) -> str | None:
         if not self.cluster.ready:
             return f"not listed yet: {'; '.join(self.cluster.problems()) or 'in progress'}"
-        return None if self.watching.is_set() else "not watching Akeso's own kinds yet"
+        if self.watching.ready:
+            return None
+        problems = "; ".join(self.watching.problems())
+        return f"not watching Akeso's own kinds yet: {problems or 'in progress'}"
 
 
 def _lease_source(settings: Settings) -> Source[str]:

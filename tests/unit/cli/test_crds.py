@@ -12,9 +12,11 @@ import pytest
 import yaml
 
 from akeso.api.meta import GROUP
-from akeso.cli import main, shipped
+from akeso.cli import main
 from akeso.cli.crds import differences
+from akeso.clients import shipped
 from akeso.errors import GoneError
+from akeso_healers import BUILT_IN
 
 ROOT = Path(__file__).resolve().parents[3]
 
@@ -106,11 +108,12 @@ def test_the_wheel_carries_crds_and_rights():
     wheel = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["hatch"]["build"]
     assert wheel["targets"]["wheel"]["force-include"] == {
         "crds": "akeso/crds",
-        "examples/rbac.yaml": "akeso/rbac.yaml",
+        "charts/akeso/files/rights.yaml": "akeso/rights.yaml",
     }
-    assert {"/crds", "/examples/rbac.yaml"} <= set(wheel["targets"]["sdist"]["include"])
+    assert {"/crds", "/charts/akeso/files/rights.yaml"} <= set(wheel["targets"]["sdist"]["include"])
 
 
-def test_the_rights_are_those_of_the_example():
-    kinds = [role["kind"] for role in shipped.roles()]
-    assert kinds == ["ClusterRole", "Role"]
+def test_the_rights_come_with_this_version_healer_by_healer():
+    found = shipped.rights()
+    assert set(found) == {"watch", "cluster", "own", "healers"}
+    assert set(found["healers"]) == {healer.name for healer in BUILT_IN}

@@ -12,7 +12,7 @@ from rich.console import Console
 from akeso.cli import main
 from akeso.cli.doctor.checks import Check, diagnosis, failure, not_told, ok, skipped, warning
 from akeso.cli.doctor.command import render
-from akeso.cli.doctor.rights import Subject
+from akeso.clients.kubernetes.rights import Subject
 from akeso.errors import PermanentError, TransientError
 
 ALL = (

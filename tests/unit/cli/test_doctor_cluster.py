@@ -9,9 +9,9 @@ from typing import Any
 
 import pytest
 
-from akeso.cli import shipped
 from akeso.cli.doctor import cluster
 from akeso.cli.doctor.checks import Result
+from akeso.clients import shipped
 from akeso.errors import GoneError
 
 NOW = datetime(2026, 12, 1, 9, 30, tzinfo=UTC)

@@ -69,9 +69,20 @@ def test_what_is_not_known_at_the_write_is_refused_and_before_it_only_remarked(
     assert early.allowed and "right before the write" in early.sentence
 
 
+def test_where_nodes_are_none_of_our_business_only_the_scheduler_is_asked_for_pods() -> None:
+    here = replace(room(), nodes=None, namespaced=True, unreadable=("no list of nodes",))
+    more = capacity(asked(MORE, room=here))
+    assert more.allowed and "the scheduler finds a place" in more.sentence
+    quota = Quota("team", "pods", 4, 3)
+    assert denied(capacity(asked(MORE, room=replace(here, quotas=(quota,)))), "QuotaExceeded")
+    verdict = capacity(asked(raise_by(64), room=here))
+    assert denied(verdict, "CapacityUnknown", "nodes", "a person must raise it")
+
+
 @pytest.mark.parametrize("field", ["bounds", "quotas", "nodes"])
 def test_a_part_that_may_not_be_read_is_unknown_and_named(field: str) -> None:
-    partly = replace(room(), **{field: None}, unreadable=("Akeso may not list it",))
+    missing: dict[str, Any] = {field: None}
+    partly = replace(room(), **missing, unreadable=("Akeso may not list it",))
     verdict = capacity(asked(raise_by(64), room=partly))
     assert denied(verdict, "CapacityUnknown", "may not list it")
 

@@ -9,9 +9,9 @@ from email.utils import parsedate_to_datetime
 from typing import Any
 
 from akeso.api.meta import GROUP
-from akeso.cli import shipped
 from akeso.cli.crds import CRDS, differences
 from akeso.cli.doctor.checks import Check, Checks, failure, ok, skipped, warning
+from akeso.clients import shipped
 from akeso.clients.kubernetes.connection import ApiServer
 from akeso.clients.kubernetes.raw import Json, part, parts, text
 from akeso.engine.words import seconds_of

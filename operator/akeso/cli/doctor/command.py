@@ -12,10 +12,10 @@ from rich.text import Text
 from akeso.cli import usage, words
 from akeso.cli.doctor.checks import Diagnosis, Result, diagnosis
 from akeso.cli.doctor.examination import examine
-from akeso.cli.doctor.rights import Subject
 from akeso.cli.flags import CONNECTION, OWN_NAMESPACE, add_settings, given, settings_of
 from akeso.cli.output import add_output, hanging, show
 from akeso.cli.parser import Options
+from akeso.clients.kubernetes.rights import Subject
 from akeso.settings import Settings
 
 EXAMPLES = """\
@@ -26,7 +26,7 @@ examples:
   akeso doctor -o json
 
 It only asks and changes nothing. Exit code 0: nothing failed (there may be warnings), 1: something
-failed. The rights are those of examples/rbac.yaml. The scrape interval is taken from the
+failed. The rights are those of the chart, with the healers that the settings enable. The scrape interval is taken from the
 HealingControl where none is given.
 """
 
@@ -50,7 +50,7 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     )
     add_output(parser)
     looking = ("prometheus_url", "prometheus_timeout_seconds", "scrape_interval_seconds")
-    reading = ("memory_metric", "metric_matchers", "watch_namespaces")
+    reading = ("memory_metric", "metric_matchers", "watch_namespaces", "healers")
     add_settings(parser, (*CONNECTION, "namespace", *looking, *reading), OWN_NAMESPACE)
 
 

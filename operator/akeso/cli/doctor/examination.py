@@ -6,17 +6,17 @@ import asyncio
 from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime
 
-from akeso.cli import shipped
 from akeso.cli.doctor import cluster, metrics, records, rights, samples
 from akeso.cli.doctor.checks import Check, Checks, failure, not_told, skipped
-from akeso.cli.doctor.rights import Subject
 from akeso.cli.leader import find_leader
+from akeso.clients import shipped
 from akeso.clients.kubernetes.connection import ApiServer, connect
+from akeso.clients.kubernetes.rights import Subject, needs
 from akeso.clients.metrics_api import MetricsApiSource
 from akeso.clients.records import KubernetesRecords
 from akeso.errors import AkesoError
 from akeso.settings import Settings
-from akeso.wiring import View
+from akeso.wiring import View, parts
 
 Asking = tuple[str, Callable[[], Awaitable[Checks]]]
 # They depend on nothing but the API server.
@@ -76,8 +76,12 @@ class Examination:
         return (*first, *middle, *own, *await self._metrics(api))
 
     async def _rights(self, api: ApiServer) -> Checks:
-        wanted = rights.needed(shipped.roles(), self._settings)
-        return await rights.examine(api, wanted, self._subject)
+        settings = self._settings
+        known = [healer.name for healer in parts.healers(settings)]
+        enabled = [name for name in known if settings.enables(name)]
+        wanted = needs(shipped.rights(), settings, enabled)
+        about = (*rights.reach(settings), *rights.healers(settings, known))
+        return (*about, *await rights.examine(api, wanted, self._subject))
 
     async def _own(self, api: ApiServer) -> Checks:
         """The operator, its HealingControl, and the policies; each may be unreadable by itself."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Collection, Generator, Iterable, Sequence
 from contextlib import contextmanager, suppress
+from dataclasses import replace
 
 from akeso.clients.kubernetes import assembly, paths, trim
 from akeso.clients.kubernetes.assembly import Surroundings
@@ -40,6 +41,7 @@ class KubernetesCluster:
     ) -> None:
         self.informers = Informers(api, clock, namespaces)
         self._api = api
+        self._namespaced = bool(namespaces)
         self._writes = Writes(api, manager, fence)
 
     async def run(self) -> None:
@@ -85,7 +87,8 @@ class KubernetesCluster:
             return assembly.assemble(record, around, live=True)
 
     async def capacity(self, seen: Snapshot, nodes: Collection[str] | None = None) -> Capacity:
-        return await room_around(self._api, seen.ref.namespace, nodes)
+        found = await room_around(self._api, seen.ref.namespace, nodes)
+        return replace(found, namespaced=self._namespaced)
 
     async def perform(self, action: Action, seen: Snapshot) -> None:
         await self._writes.perform(action, seen)

@@ -59,7 +59,7 @@ class Leadership:
         self._monotonic = monotonic
         self._collection = collection(COORDINATION, "leases", settings.namespace)
         self._path = f"{self._collection}/{NAME}"
-        self._version = ""  # of the Lease as last seen
+        self._version: str = ""  # of the Lease as last seen
         self._seen_at = -math.inf  # when that version was first seen
         self._renewed_at = -math.inf  # when the last successful renewal was sent
         self._patience = math.inf  # how long that version has to stay unrenewed to be up for grabs
@@ -163,7 +163,14 @@ class Leadership:
             "metadata": {"name": NAME, "namespace": self._settings.namespace},
             "spec": self._spec({}),
         }
-        self._observe(await self._api.post(self._collection, body))
+        try:
+            self._observe(await self._api.post(self._collection, body))
+        except (PermanentError, GoneError) as e:
+            own = self._settings.namespace
+            raise PermanentError(
+                f"There is no Lease {NAME} in namespace {own}, and Akeso can't make one. The chart"
+                f" does (helm upgrade), as does: kubectl -n {own} apply -f examples/rbac.yaml"
+            ) from e
 
     async def _write(self, body: Json) -> None:
         self._observe(await self._api.patch(self._path, body, {"fieldManager": "akeso"}))

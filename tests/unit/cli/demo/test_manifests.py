@@ -101,7 +101,6 @@ def test_the_rights_hold_no_wildcard_and_no_write_that_no_healer_makes():
         ("patch", "statefulsets"),
         ("patch", "daemonsets"),
         ("create", "events"),
-        ("create", "leases"),
         ("patch", "leases"),
         ("patch", "horizontalpodautoscalers"),
     }

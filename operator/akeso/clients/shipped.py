@@ -1,4 +1,4 @@
-"""What comes with this version of Akeso: its CRDs and the rights its operator needs.
+"""What comes with this version of Akeso: its CRDs, and the rights that its operator needs.
 
 Inside the wheel they lie beside the package, in a checkout where people edit them.
 """
@@ -34,10 +34,13 @@ def crds() -> Mapping[str, dict[str, Any]]:
     return {name: yaml.safe_load(text) for name, text in crd_files().items()}
 
 
-def roles() -> list[dict[str, Any]]:
-    """The Roles and ClusterRoles of examples/rbac.yaml: what the operator needs, and no more."""
-    for path in (_PACKAGE / "rbac.yaml", _CHECKOUT / "examples" / "rbac.yaml"):
+def rights() -> Mapping[str, Any]:
+    """What the operator may do, each rule with its reason: `watch`, `cluster`, `own`, `healers`."""
+    for path in (
+        _PACKAGE / "rights.yaml",
+        _CHECKOUT / "charts" / "akeso" / "files" / "rights.yaml",
+    ):
         if path.exists():
-            documents = yaml.safe_load_all(path.read_text())
-            return [d for d in documents if d and d["kind"] in ("Role", "ClusterRole")]
-    raise PermanentError(f"This installation has no rbac.yaml in {_PACKAGE}: install akeso again.")
+            found: Mapping[str, Any] = yaml.safe_load(path.read_text())
+            return found
+    raise PermanentError(f"This installation has no rights in {_PACKAGE}: install akeso again.")

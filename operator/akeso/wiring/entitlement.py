@@ -1,0 +1,69 @@
+"""The operator's own rights, looked at from time to time: what is missing is said, the rest goes on."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Sequence
+
+from akeso.clients import shipped
+from akeso.clients.kubernetes.connection import ApiServer
+from akeso.clients.kubernetes.rights import missing, needs, told
+from akeso.errors import AkesoError
+from akeso.protocols import Clock
+from akeso.settings import Settings
+from akeso.wiring.parts import healers
+
+log = logging.getLogger(__name__)
+
+# Somebody changes rights by hand, once in a while, and looks at what that did soon after.
+EVERY_SECONDS = 600.0
+AGAIN_SECONDS = 30.0  # after an outage, or while something is missing
+
+
+class Entitlement:
+    """`run` is the leader's task; it asks and never writes."""
+
+    def __init__(self, api: ApiServer, settings: Settings, clock: Clock) -> None:
+        self._api = api
+        self._settings = settings
+        self._clock = clock
+        self._rights = shipped.rights()
+        self._problems: tuple[str, ...] = ()
+        self._again = asyncio.Event()
+
+    def problems(self) -> Sequence[str]:
+        """What the operator may not do, and what that means."""
+        return self._problems
+
+    def changed(self) -> None:
+        """Something that needs other rights was enabled: do not wait."""
+        self._again.set()
+
+    async def run(self) -> None:
+        """Until cancelled."""
+        while True:
+            self._again.clear()
+            try:
+                await self.look()
+                pause = AGAIN_SECONDS if self._problems else EVERY_SECONDS
+            except AkesoError as error:
+                log.info("Its own rights can't be looked at now: %s", error)
+                pause = AGAIN_SECONDS
+            try:
+                async with asyncio.timeout(pause):
+                    await self._again.wait()
+            except TimeoutError:
+                pass
+
+    async def look(self) -> None:
+        """Asks for every right once."""
+        enabled = [h.name for h in healers(self._settings) if self._settings.enables(h.name)]
+        wanted = needs(self._rights, self._settings, enabled)
+        found = told(await missing(self._api, wanted), wanted)
+        for sentence in found:
+            if sentence not in self._problems:
+                log.warning("Akeso's account %s.", sentence)
+        if self._problems and not found:
+            log.info("Akeso's account has all the rights it needs.")
+        self._problems = tuple(f"Akeso's account {sentence}" for sentence in found)

@@ -59,10 +59,11 @@ SERVICE = Part("akeso-lab-service", "service", "akeso.dev/lab/service")
 # What a Kubernetes version has of its own; kubectl, too: it supports one minor version of skew.
 _VERSIONED = ("kube-apiserver", "kube-controller-manager", "kube-scheduler", "kubectl")
 _ETCD = Part("etcd", "kube", "go.etcd.io/etcd/server/v3")
+PROMETHEUS = _prometheus("prometheus")
 # Programs that know no Kubernetes version, or all of them.
 _SHARED = (
     Part("kwok", "kwok", "sigs.k8s.io/kwok/cmd/kwok"),
-    _prometheus("prometheus"),
+    PROMETHEUS,
     # v0.31 is the last whose module carries the files of its web interface.
     Part("alertmanager", "alertmanager", "github.com/prometheus/alertmanager/cmd/alertmanager"),
 )

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 
 from akeso.clients.clock import SystemClock
 from akeso.clients.kubernetes import paths
@@ -23,9 +24,13 @@ from akeso.clients.prometheus import PrometheusSource
 from akeso.clients.promql import matcher
 from akeso.domain.finding import Decision
 from akeso.domain.workload import Kind, Snapshot, WorkloadRef
-from akeso.errors import PermanentError
+from akeso.errors import PermanentError, TransientError
 from akeso.settings import Settings
 from akeso_lab import Lab
+from akeso_lab.build import build
+from akeso_lab.certificates import Authority
+from akeso_lab.certificates import Subject as Who
+from akeso_lab.parts import PROMETHEUS
 from akeso_lab.proxy import (
     Cut,
     DuplicateEvent,
@@ -42,6 +47,8 @@ from akeso_lab.proxy import (
 )
 
 Json = dict[str, Any]
+# "open-sesame", as `htpasswd -nB` writes it; four rounds, so that it costs nothing.
+SESAME = "$2b$04$zfBiCG.y1hmVH5lGzV6x/efm2GUuzSB2Sdf7HEpnSvLK1J72XoXDW"
 
 
 @pytest.fixture
@@ -344,3 +351,59 @@ async def test_a_real_prometheus_is_understood(lab: Lab) -> None:
         assert await source.memory_history(now - 60, now) == []
     finally:
         await source.close()
+
+
+async def test_a_real_prometheus_behind_tls_wants_the_right_login(
+    lab: Lab, tmp_path: Path, unused_tcp_port: int
+) -> None:
+    """Prometheus' own TLS and basic authentication, under a path prefix."""
+    authority = Authority.create(tmp_path / "ca")
+    pair = authority.issue("server", Who("server", addresses=("127.0.0.1",)))
+    secure = {
+        "tls_server_config": {"cert_file": str(pair.certificate), "key_file": str(pair.key)},
+        "basic_auth_users": {"akeso": SESAME},
+    }
+    (tmp_path / "web.yaml").write_text(yaml.safe_dump(secure))
+    (tmp_path / "prometheus.yaml").write_text("scrape_configs: []\n")
+    (tmp_path / "password").write_text("open-sesame\n")
+    url = f"https://127.0.0.1:{unused_tcp_port}/prometheus"
+    process = await asyncio.create_subprocess_exec(
+        str(build([PROMETHEUS], print)[PROMETHEUS.name]),
+        f"--config.file={tmp_path / 'prometheus.yaml'}",
+        f"--web.config.file={tmp_path / 'web.yaml'}",
+        f"--web.external-url={url}",
+        f"--web.listen-address=127.0.0.1:{unused_tcp_port}",
+        f"--storage.tsdb.path={tmp_path / 'data'}",
+        "--log.level=error",
+    )
+    settings = {
+        "prometheus_url": url,
+        "prometheus_ca_file": str(authority.certificate),
+        "prometheus_user": "akeso",
+        "prometheus_password_file": str(tmp_path / "password"),
+    }
+    source = PrometheusSource(Settings.model_validate(settings))
+
+    async def answers() -> None:
+        while True:
+            try:
+                assert len(await source.evaluate("vector(1)")) == 1
+                return
+            except TransientError as error:
+                assert "nothing listens there" in str(error) or "HTTP 503" in str(error)
+            await asyncio.sleep(0.1)
+
+    try:
+        await asyncio.wait_for(answers(), 20)
+        now = SystemClock().now()
+        assert await source.memory_history(now - 60, now) == []
+        ranged = await source.evaluate_range("vector(1)", now - 60, now, 15)
+        assert [r.value for r in ranged[0]] == [1.0] * 5
+        (tmp_path / "password").write_text("something else")
+        for wrong in (source.evaluate("vector(1)"), source.memory_history(now - 60, now)):
+            with pytest.raises(TransientError, match="HTTP 401.*check prometheusUser"):
+                await wrong
+    finally:
+        await source.close()
+        process.terminate()
+        await process.wait()

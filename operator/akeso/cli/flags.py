@@ -24,13 +24,13 @@ CONNECTION = ("settings_file", "kubeconfig")
 LISTS = frozenset(
     name for name, field in FIELDS.items() if isinstance(field.default, tuple) or name == "healers"
 )
+# How servers are reached; what is beside the URL is there for whoever needs it.
+PROMETHEUS = tuple(n for n in FIELDS if n.startswith("prometheus_"))
+ALERTMANAGER = tuple(n for n in FIELDS if n.startswith("alertmanager_"))
 # What `explain` must know of the operator's settings to come to the same answer.
 JUDGING = (
-    "prometheus_url",
-    "prometheus_timeout_seconds",
-    "alertmanager_url",
-    "alertmanager_timeout_seconds",
-    "alertmanager_watchdog",
+    *PROMETHEUS,
+    *ALERTMANAGER,
     "scrape_interval_seconds",
     "memory_metric",
     "metric_matchers",

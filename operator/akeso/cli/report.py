@@ -9,7 +9,7 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from akeso.cli.flags import CONNECTION, OWN_NAMESPACE, add_settings, given, settings_of
+from akeso.cli.flags import CONNECTION, OWN_NAMESPACE, PROMETHEUS, add_settings, given, settings_of
 from akeso.cli.kubeconfig import current_namespace
 from akeso.cli.parser import Options
 from akeso.cli.writing import write
@@ -33,8 +33,7 @@ time; without them the page shows what the Healing itself records.
 
 # What decides which series belong to a Healing, and where they are.
 _MEASURING = (
-    "prometheus_url",
-    "prometheus_timeout_seconds",
+    *PROMETHEUS,
     "scrape_interval_seconds",
     "memory_metric",
     "metric_matchers",

@@ -13,6 +13,7 @@ from typing import Any, TypeVar
 import aiohttp
 
 from akeso.api.scalars import parse_time
+from akeso.clients.access import Access
 from akeso.clients.kubernetes.raw import Json, parts, text
 from akeso.domain.alert import Alert, Matcher, Operator, Silence, one_line
 from akeso.errors import PermanentError, TransientError
@@ -29,7 +30,7 @@ class AlertmanagerSource:
     def __init__(self, settings: Settings, largest: int = LARGEST_RESPONSE) -> None:
         if settings.alertmanager_url is None:
             raise PermanentError("No Alertmanager is set: set AKESO_ALERTMANAGER_URL.")
-        self._url = settings.alertmanager_url.rstrip("/")
+        self._access = Access.of("Alertmanager", settings.alertmanager_url, settings)
         self._settings = settings
         self._largest = largest
         self._session: aiohttp.ClientSession | None = None
@@ -48,12 +49,15 @@ class AlertmanagerSource:
 
     async def _get(self, path: str) -> bytes:
         try:
-            status, raw = await self._fetch(self._url + path)
+            status, raw = await self._fetch(self._access.url + path)
         except TimeoutError as e:
             limit = self._settings.alertmanager_timeout_seconds
             raise TransientError(f"Alertmanager gave no answer within {limit:.0f} s.") from e
         except (aiohttp.ClientError, OSError, ValueError) as e:
-            raise TransientError(f"Alertmanager cannot be reached: {e}") from e
+            raise self._access.unreached(e) from e
+        refused = self._access.refusal(status)
+        if refused is not None:
+            raise refused
         if status != 200:
             raise TransientError(
                 f"Alertmanager answered HTTP {status} to {path}; check AKESO_ALERTMANAGER_URL."
@@ -62,9 +66,15 @@ class AlertmanagerSource:
 
     async def _fetch(self, url: str) -> tuple[int, bytes]:
         if self._session is None:
-            self._session = aiohttp.ClientSession()
+            self._session = aiohttp.ClientSession(cookie_jar=aiohttp.DummyCookieJar())
         limit = aiohttp.ClientTimeout(self._settings.alertmanager_timeout_seconds)
-        async with self._session.get(url, allow_redirects=False, timeout=limit) as response:
+        async with self._session.get(
+            url,
+            headers=self._access.headers(),
+            ssl=self._access.context(),
+            allow_redirects=False,
+            timeout=limit,
+        ) as response:
             raw = bytearray()
             async for chunk in response.content.iter_any():
                 raw += chunk

@@ -17,6 +17,7 @@ from typing import Any
 import aiohttp
 
 from akeso.clients import prometheus_history
+from akeso.clients.access import Access
 from akeso.clients.counters import rates
 from akeso.clients.kubernetes.raw import Json, part, parts, text
 from akeso.clients.promql import duration, matcher, selector
@@ -40,7 +41,7 @@ class PrometheusSource:
     def __init__(self, settings: Settings, largest: int = LARGEST_RESPONSE) -> None:
         if settings.prometheus_url is None:
             raise PermanentError("No Prometheus is set: set AKESO_PROMETHEUS_URL.")
-        self._url = settings.prometheus_url.rstrip("/")
+        self._access = Access.of("Prometheus", settings.prometheus_url, settings)
         self._settings = settings
         self._largest = largest
         self._window = 3 * settings.scrape_interval_seconds
@@ -111,28 +112,32 @@ class PrometheusSource:
             return [list(_readings(row)) for row in rows]
 
     @property
-    def _history(self) -> prometheus_history.Access:
-        return prometheus_history.Access(
-            self._url, self._settings.prometheus_timeout_seconds, self._largest
-        )
+    def _history(self) -> prometheus_history.Way:
+        limit = self._settings.prometheus_timeout_seconds
+        return prometheus_history.Way(self._access, limit, self._largest)
 
     async def _query(self, query: str) -> Json:
         form = {"query": query, "lookback_delta": duration(self._window)}
         try:
-            status, raw = await self._post(f"{self._url}/api/v1/query", form)
+            status, raw = await self._post(f"{self._access.url}/api/v1/query", form)
         except TimeoutError as e:
             limit = self._settings.prometheus_timeout_seconds
             raise TransientError(f"Prometheus gave no answer within {limit:.0f} s.") from e
         except (aiohttp.ClientError, OSError) as e:
-            raise TransientError(f"Prometheus cannot be reached: {e}") from e
-        return answer(query, status, raw)
+            raise self._access.unreached(e) from e
+        return answer(self._access, query, status, raw)
 
     async def _post(self, url: str, form: Mapping[str, str]) -> tuple[int, bytes]:
         if self._session is None:
-            self._session = aiohttp.ClientSession()
+            self._session = aiohttp.ClientSession(cookie_jar=aiohttp.DummyCookieJar())
         limit = aiohttp.ClientTimeout(self._settings.prometheus_timeout_seconds)
         async with self._session.post(
-            url, data=form, allow_redirects=False, timeout=limit
+            url,
+            data=form,
+            headers=self._access.headers(),
+            ssl=self._access.context(),
+            allow_redirects=False,
+            timeout=limit,
         ) as response:
             raw = bytearray()
             async for chunk in response.content.iter_any():
@@ -145,15 +150,18 @@ class PrometheusSource:
             return response.status, bytes(raw)
 
 
-def answer(query: str, status: int, raw: bytes) -> Json:
+def answer(access: Access, query: str, status: int, raw: bytes) -> Json:
     """The data of a response; a wrong query is permanent, everything else passes.
 
     https://prometheus.io/docs/prometheus/latest/querying/api/#format-overview
     """
+    refused = access.refusal(status)
+    if refused is not None:
+        raise refused
     try:
         body: Any = json.loads(raw)
     except ValueError as e:
-        raise TransientError(f"Prometheus answered HTTP {status} without JSON.") from e
+        raise access.no_json(status) from e
     said = part({"body": body}, "body")
     if status in (400, 422) and text(said, "errorType") in ("bad_data", "execution"):
         raise PermanentError(f"Prometheus refuses the query {query!r}: {text(said, 'error')}")

@@ -16,6 +16,7 @@ from functools import partial
 from io import BytesIO
 from typing import Any
 
+from akeso.clients.access import Access
 from akeso.clients.kubernetes.raw import Json
 from akeso.errors import PermanentError, TransientError
 
@@ -29,15 +30,15 @@ Selector = Callable[[float], str]
 
 
 @dataclass(frozen=True, slots=True)
-class Access:
-    """Where Prometheus is; `timeout` in seconds and `largest` in bytes are per request."""
+class Way:
+    """How to Prometheus; `timeout` in seconds and `largest` in bytes are per request."""
 
-    url: str
+    access: Access
     timeout: float
     largest: int
 
 
-async def samples(access: Access, selector: Selector, start: float, end: float) -> list[Json]:
+async def samples(way: Way, selector: Selector, start: float, end: float) -> list[Json]:
     """Raw samples in (start, end] with their own times, in windows of bounded size."""
 
     def read(client: Any) -> list[Json]:
@@ -46,10 +47,10 @@ async def samples(access: Access, selector: Selector, start: float, end: float) 
             found += client.custom_query(selector(high - low), {"time": f"{high:.3f}"})
         return found
 
-    return await asyncio.to_thread(_read, access, read)
+    return await asyncio.to_thread(_read, way, read)
 
 
-async def steps(access: Access, query: str, span: tuple[float, float, float]) -> list[Json]:
+async def steps(way: Way, query: str, span: tuple[float, float, float]) -> list[Json]:
     """A range query over `span` (start, end, step); one result per series and chunk of points."""
     start, end, step = span
     if step <= 0:
@@ -62,7 +63,7 @@ async def steps(access: Access, query: str, span: tuple[float, float, float]) ->
             _join(found, chunk, low if low > start else float("-inf"))
         return list(found.values())
 
-    return await asyncio.to_thread(_read, access, read)
+    return await asyncio.to_thread(_read, way, read)
 
 
 def _join(found: dict[str, Json], chunk: list[Json], after: float) -> None:
@@ -84,38 +85,56 @@ def _time(seconds: float) -> datetime:
     return datetime.fromtimestamp(seconds, UTC)
 
 
-def _read(access: Access, read: Callable[[Any], list[Json]]) -> list[Json]:
+def _read(way: Way, read: Callable[[Any], list[Json]]) -> list[Json]:
     """Runs in the thread: what the library and its transport raise becomes ours."""
     from prometheus_api_client.exceptions import PrometheusApiClientException
-    from requests import RequestException
+    from requests import JSONDecodeError, RequestException, Timeout
 
     try:
-        with _client(access) as client:
+        with _client(way) as client:
             return read(client)
     except PrometheusApiClientException as e:
         said = str(e)
         wrong = "bad_data" in said or '"execution"' in said
         raise PermanentError(said) if wrong else TransientError(said) from e
     except (RequestException, OSError, ValueError, LookupError, TypeError) as e:
-        raise TransientError(f"Prometheus cannot be read: {e}") from e
+        if isinstance(e, Timeout):
+            raise TransientError(f"Prometheus gave no answer within {way.timeout:.0f} s.") from e
+        if isinstance(e, RequestException | OSError) and not isinstance(e, JSONDecodeError):
+            raise way.access.unreached(e) from e
+        raise TransientError(f"Prometheus answered what is no result: {e!r:.200}") from e
 
 
-def _client(access: Access) -> Any:
+def _client(way: Way) -> Any:
     from prometheus_api_client import prometheus_connect
     from requests import Session
     from urllib3.util.retry import Retry
 
+    access = way.access
+    access.context()  # says what is wrong with a file better than what is below
     session = Session()
     session.max_redirects = 0
-    session.hooks["response"].append(partial(_bound, access.largest))
+    session.trust_env = False  # no .netrc, and no other CA than aiohttp has
+    session.verify = access.authorities()
+    session.cert = access.certificate()
+    session.hooks["response"].append(partial(_bound, way))
     untyped: Any = prometheus_connect
     return untyped.PrometheusConnect(
-        url=access.url, retry=Retry(total=0), session=session, timeout=access.timeout
+        url=access.url,
+        headers=dict(access.headers()),
+        retry=Retry(total=0),
+        session=session,
+        timeout=way.timeout,
     )
 
 
-def _bound(largest: int, response: Any, **_: Any) -> None:
+def _bound(way: Way, response: Any, **_: Any) -> None:
     """Reads the answer up to `largest` bytes, unpacked, and leaves it for the library."""
+    refused = way.access.refusal(response.status_code)
+    if refused is not None:
+        response.close()
+        raise refused
+    largest = way.largest
     raw = bytearray()
     for chunk in response.raw.stream(2**16, decode_content=True):
         raw += chunk
@@ -124,3 +143,5 @@ def _bound(largest: int, response: Any, **_: Any) -> None:
             raise TransientError(f"Prometheus answers with more than {largest} bytes.")
     response.raw.release_conn()
     response.raw = BytesIO(raw)
+    if not raw.lstrip().startswith((b"{", b"[")):
+        raise way.access.no_json(response.status_code)

@@ -118,6 +118,37 @@ class Settings(BaseSettings):
         description="A query that takes longer counts as Prometheus being down.",
         json_schema_extra=RELOADABLE,
     )
+    prometheus_ca_file: str | None = Field(
+        default=None,
+        description="Path of the CA certificates (PEM) that Prometheus's certificate is verified with; "
+        "unset: those of the system. Read anew when it changes.",
+    )
+    prometheus_client_certificate_file: str | None = Field(
+        default=None,
+        description="Path of a client certificate (PEM), where Prometheus wants one.",
+    )
+    prometheus_client_key_file: str | None = Field(
+        default=None, description="Path of that certificate's key (PEM)."
+    )
+    prometheus_token_file: str | None = Field(
+        default=None,
+        description="Path of a file with a bearer token for Prometheus. Read for every request, so "
+        "that a rotated one holds at once.",
+    )
+    prometheus_user: str | None = Field(
+        default=None,
+        pattern=r"^[^:\s]+$",
+        description="User for Prometheus (basic authentication), with `prometheus_password_file`.",
+    )
+    prometheus_password_file: str | None = Field(
+        default=None,
+        description="Path of a file with that user's password. Read for every request.",
+    )
+    prometheus_tenant: str | None = Field(
+        default=None,
+        pattern=r"^[!-~]+$",
+        description="Tenant, sent as X-Scope-OrgID: Mimir, Cortex, and what stands before Thanos.",
+    )
     alertmanager_url: BaseUrl = Field(
         default=None,
         description="Base URL of Alertmanager; unset: no signal can be an alert, and silences are "
@@ -134,6 +165,37 @@ class Settings(BaseSettings):
         "While it does not, alerts that are missing prove nothing and signals by alert have no "
         "data. Unset: an empty Alertmanager means that all is well.",
         json_schema_extra=RELOADABLE,
+    )
+    alertmanager_ca_file: str | None = Field(
+        default=None,
+        description="Path of the CA certificates (PEM) that Alertmanager's certificate is verified with; "
+        "unset: those of the system. Read anew when it changes.",
+    )
+    alertmanager_client_certificate_file: str | None = Field(
+        default=None,
+        description="Path of a client certificate (PEM), where Alertmanager wants one.",
+    )
+    alertmanager_client_key_file: str | None = Field(
+        default=None, description="Path of that certificate's key (PEM)."
+    )
+    alertmanager_token_file: str | None = Field(
+        default=None,
+        description="Path of a file with a bearer token for Alertmanager. Read for every request, so "
+        "that a rotated one holds at once.",
+    )
+    alertmanager_user: str | None = Field(
+        default=None,
+        pattern=r"^[^:\s]+$",
+        description="User for Alertmanager (basic authentication), with `alertmanager_password_file`.",
+    )
+    alertmanager_password_file: str | None = Field(
+        default=None,
+        description="Path of a file with that user's password. Read for every request.",
+    )
+    alertmanager_tenant: str | None = Field(
+        default=None,
+        pattern=r"^[!-~]+$",
+        description="Tenant, sent as X-Scope-OrgID: Mimir, Cortex, and what stands before Thanos.",
     )
     scrape_interval_seconds: Seconds = Field(
         default=15.0,
@@ -324,12 +386,30 @@ class Settings(BaseSettings):
     @model_validator(mode="after")
     def _together(self) -> Self:
         """Rules over several settings; `<name>` is told as whoever set it calls it."""
+        for server in ("prometheus", "alertmanager"):
+            self._one_login(server)
         if self.lease_seconds < RENEWALS * self.lease_renew_seconds:
             raise ValueError(
                 f"<lease_renew_seconds> ({self.lease_renew_seconds:g}) must be at most half of"
                 f" <lease_seconds> ({self.lease_seconds:g}): one lost renewal must not end it"
             )
         return self
+
+    def _one_login(self, server: str) -> None:
+        def given(name: str) -> bool:
+            return getattr(self, f"{server}_{name}") is not None
+
+        for one, other in (
+            ("user", "password_file"),
+            ("client_certificate_file", "client_key_file"),
+        ):
+            for has, lacks in ((one, other), (other, one)):
+                if given(has) and not given(lacks):
+                    raise ValueError(f"<{server}_{has}> needs <{server}_{lacks}> beside it")
+        if given("token_file") and given("user"):
+            raise ValueError(
+                f"<{server}_token_file> and <{server}_user> exclude each other: there is one login"
+            )
 
     def enables(self, healer: str) -> bool:
         """Whether a healer may act at all here."""

@@ -158,7 +158,9 @@ async def test_an_alert_that_can_not_be_read_is_an_outage_too(raw: Json) -> None
 @pytest.mark.parametrize("status", [400, 401, 404, 500, 503])
 async def test_any_other_status_is_an_outage_that_names_the_setting(status: int) -> None:
     async with alertmanager([], status) as (source, _):
-        with pytest.raises(TransientError, match=f"HTTP {status} .*AKESO_ALERTMANAGER_URL"):
+        with pytest.raises(
+            TransientError, match=f"HTTP {status}.*(alertmanagerUrl|ALERTMANAGER_URL|TokenFile)"
+        ):
             await source.alerts()
 
 

@@ -214,7 +214,7 @@ async def test_nobody_there_is_transient(unused_tcp_port: int) -> None:
     try:
         with pytest.raises(TransientError, match="cannot be reached"):
             await source.memory()
-        with pytest.raises(TransientError, match="cannot be read"):
+        with pytest.raises(TransientError, match="cannot be reached"):
             await source.memory_history(0, 10)
     finally:
         await source.close()

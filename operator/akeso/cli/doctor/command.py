@@ -12,7 +12,15 @@ from rich.text import Text
 from akeso.cli import usage, words
 from akeso.cli.doctor.checks import Diagnosis, Result, diagnosis
 from akeso.cli.doctor.examination import examine
-from akeso.cli.flags import CONNECTION, OWN_NAMESPACE, add_settings, given, settings_of
+from akeso.cli.flags import (
+    ALERTMANAGER,
+    CONNECTION,
+    OWN_NAMESPACE,
+    PROMETHEUS,
+    add_settings,
+    given,
+    settings_of,
+)
 from akeso.cli.output import add_output, hanging, show
 from akeso.cli.parser import Options
 from akeso.clients.kubernetes.rights import Subject
@@ -49,7 +57,7 @@ def arguments(parser: argparse.ArgumentParser) -> None:
         f" namespace; without a value {ACCOUNT}) instead of your own",
     )
     add_output(parser)
-    looking = ("prometheus_url", "prometheus_timeout_seconds", "scrape_interval_seconds")
+    looking = (*PROMETHEUS, *ALERTMANAGER, "scrape_interval_seconds")
     reading = ("memory_metric", "metric_matchers", "watch_namespaces", "healers")
     add_settings(parser, (*CONNECTION, "namespace", *looking, *reading), OWN_NAMESPACE)
 

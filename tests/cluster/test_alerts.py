@@ -204,7 +204,8 @@ async def test_while_alertmanager_is_down_nothing_is_healed_and_afterwards_it_is
     here.operator.start()
     await here.blocked("SilencesUnknown")
     stands = await here.condition("SignalsReady", "False", reason="AlertmanagerDown")
-    assert "spec.signals[slow].alert: Alertmanager cannot be reached" in stands["message"]
+    assert "spec.signals[slow].alert: Alertmanager at " in stands["message"]
+    assert "cannot be reached" in stands["message"]
     await here.untouched(2)
     control = await here.api.get(
         f"/apis/akeso.dev/v1alpha1/namespaces/{here.own}/healingcontrols/akeso"

@@ -50,6 +50,10 @@ async def examined(here: World, account: str, given: Given) -> None:
     watched = (here.name,) if place else ()
     settings = Settings(namespace=here.own, watch_namespaces=watched, healers=enabled)
     plain = {key: value for key, value in rule.items() if key not in ("why", "unless", "when")}
+    if "resourceNames" in plain:
+        plain["resourceNames"] = [
+            n.replace("{namespace}", here.own) for n in plain["resourceNames"]
+        ]
     granted = dict(roles(RIGHTS, settings, enabled))
     granted[names[place]] = [r for r in granted[names[place]] if r != plain]
     wanted = needs(RIGHTS, settings, enabled)

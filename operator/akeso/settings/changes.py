@@ -6,7 +6,7 @@ from collections.abc import Collection
 from dataclasses import dataclass
 from typing import Any
 
-from akeso.settings.reading import shown
+from akeso.settings.reading import Value, shown
 from akeso.settings.tree import RELOADABLE, Settings
 
 
@@ -23,8 +23,8 @@ class Change:
     """One setting that has another value now; the values as they may be seen."""
 
     name: str
-    before: Any
-    after: Any
+    before: Value
+    after: Value
 
 
 def changes(live: Settings, fresh: Settings) -> list[Change]:

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from akeso.clients import shipped
 from akeso.clients.kubernetes.connection import ApiServer
 from akeso.clients.kubernetes.rights import missing, needs, told
-from akeso.errors import AkesoError
+from akeso.errors import AkesoError, GoneError, PermanentError
 from akeso.protocols import Clock
 from akeso.settings import Settings
 from akeso.wiring.parts import healers
@@ -60,10 +60,24 @@ class Entitlement:
         """Asks for every right once."""
         enabled = [h.name for h in healers(self._settings) if self._settings.enables(h.name)]
         wanted = needs(self._rights, self._settings, enabled)
-        found = told(await missing(self._api, wanted), wanted)
-        for sentence in found:
-            if sentence not in self._problems:
-                log.warning("Akeso's account %s.", sentence)
+        lacking = told(await missing(self._api, wanted), wanted)
+        found = [f"Akeso's account {sentence}" for sentence in lacking]
+        found += await self._absent()
+        for problem in found:
+            if problem not in self._problems:
+                log.warning("%s.", problem)
         if self._problems and not found:
             log.info("Akeso's account has all the rights it needs.")
-        self._problems = tuple(f"Akeso's account {sentence}" for sentence in found)
+        self._problems = tuple(found)
+
+    async def _absent(self) -> list[str]:
+        """Namespaces that are not there, which lists of what is in them would not say."""
+        found: list[str] = []
+        for name in self._settings.watch_namespaces:
+            try:
+                await self._api.get(f"/api/v1/namespaces/{name}")
+            except PermanentError:
+                pass  # with rights inside of it alone it can't be told; they are looked at
+            except GoneError:
+                found.append(f"namespace {name} is to be watched and is not there")
+        return found

@@ -11,6 +11,7 @@ from akeso.protocols import Clock
 from akeso.settings import Settings
 from akeso.settings.changes import RELOADED, changes, take
 from akeso.settings.names import key_of
+from akeso.settings.reading import Value
 from akeso.settings.sources import LARGEST
 from akeso.simulation.header import RECORDED
 from akeso.telemetry import logs
@@ -75,9 +76,8 @@ class Reloader:
         waiting = [key_of(change.name) for change in found if change not in now]
         take(self._live, fresh, [change.name for change in now])
         for change in now:
-            log.info(
-                "Setting %s is %s now, it was %s.", key_of(change.name), change.after, change.before
-            )
+            after, before = _told(change.after), _told(change.before)
+            log.info("Setting %s is %s now, it was %s.", key_of(change.name), after, before)
         if self._live.log_level != logging.getLevelName(logging.getLogger().level):
             logs.configure(self._live.log_level)
         self._problem = None
@@ -92,3 +92,7 @@ class Reloader:
     def _may_change(self, name: str) -> bool:
         """A recording holds the settings it began with, and is played with them to its end."""
         return name in RELOADED and not (self._live.record_path and name in RECORDED)
+
+
+def _told(value: Value) -> str:
+    return "unset" if value is None else str(value) or "empty"

@@ -116,3 +116,14 @@ def test_an_api_server_that_does_not_answer_hides_nothing_else(
     assert told["API server"]["result"] == "failure"
     assert "--kubeconfig" in told["API server"]["remedy"]
     assert {"Rights", "Custom resources", "Metrics API"} <= set(told)
+
+
+def test_an_alertmanager_is_asked_where_one_is_set(
+    capsys: pytest.CaptureFixture[str], tmp_path: Any, unused_tcp_port: int
+):
+    url = f"http://127.0.0.1:{unused_tcp_port}"
+    flags = ["--kubeconfig", str(tmp_path / "none"), "--alertmanager-url", url]
+    assert main(["doctor", *flags, "-o", "json"]) == 1
+    told = {c["name"]: c for c in json.loads(capsys.readouterr().out)["checks"]}
+    assert told["Alertmanager"]["result"] == "failure"
+    assert "nothing listens there" in told["Alertmanager"]["message"]

@@ -65,7 +65,7 @@ def test_a_reloadable_setting_holds_and_is_logged_with_both_values(
         assert running.after("errorRatio: 0.2\nhealers: [Rollback]\n") == ()
     assert (running.settings.error_ratio, running.settings.healers) == (0.2, ("Rollback",))
     assert "Setting errorRatio is 0.2 now, it was 0.1." in caplog.text
-    assert "Setting healers is Rollback now, it was None." in caplog.text
+    assert "Setting healers is Rollback now, it was unset." in caplog.text
 
 
 def test_one_that_is_left_out_again_has_its_default_again(running: Running):

@@ -66,14 +66,14 @@ class Examination:
                 " kubectl get --raw /readyz",
             )
             needs = [skipped(name, "It needs the API server.") for name in DEPENDENT]
-            return (down, *needs, *await self._metrics(None))
+            return (down, *needs, *await self._metrics(None), *await self._alerts())
         own = await _told(records.CONTROL, lambda: self._own(api))
         middle = await _side_by_side(
             (cluster.RESIZE, lambda: cluster.resize(api)),
             (rights.NAME, lambda: self._rights(api)),
             (cluster.RESOURCES, lambda: cluster.resources(api)),
         )
-        return (*first, *middle, *own, *await self._metrics(api))
+        return (*first, *middle, *own, *await self._metrics(api), *await self._alerts())
 
     async def _rights(self, api: ApiServer) -> Checks:
         settings = self._settings
@@ -124,6 +124,15 @@ class Examination:
             return none, skipped(metrics.METRICS_API, "It needs the API server.")
         source = MetricsApiSource(api, settings)
         return (none, *await _told(metrics.METRICS_API, lambda: metrics.metrics_api(source)))
+
+    async def _alerts(self) -> Checks:
+        source = parts.alert_source(self._settings)
+        if source is None:
+            return ()
+        try:
+            return await _told(metrics.ALERTMANAGER, lambda: metrics.alertmanager(source))
+        finally:
+            await source.close()
 
 
 async def _side_by_side(*asking: Asking) -> Checks:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import time
 from collections.abc import Mapping, Sequence
 
@@ -17,6 +18,7 @@ from akeso.cli.doctor.samples import (
     PROMETHEUS,
     TWICE,
 )
+from akeso.clients.alertmanager import AlertmanagerSource
 from akeso.clients.metrics_api import MetricsApiSource
 from akeso.clients.prometheus import CONTAINERS, PrometheusSource
 from akeso.clients.promql import matcher, selector
@@ -24,7 +26,7 @@ from akeso.errors import AkesoError, PermanentError, TransientError
 from akeso.protocols import Reading, Usage
 from akeso.settings import Settings
 
-METRICS_API = "Metrics API"
+METRICS_API, ALERTMANAGER = "Metrics API", "Alertmanager"
 SHORTEST_WINDOW, LONGEST_WINDOW = 120.0, 1_800.0
 SAMPLED = 3  # containers whose sample times are measured
 
@@ -145,6 +147,17 @@ async def metrics_api(source: MetricsApiSource) -> Checks:
         remedy = "Are there pods with metrics? kubectl top pods -A"
         return (warning(METRICS_API, "It answers, but has no container's memory.", remedy),)
     return (ok(METRICS_API, f"It has the memory of {containers} containers."),)
+
+
+async def alertmanager(source: AlertmanagerSource) -> Checks:
+    """Where one is set."""
+    try:
+        alerts, silences = await asyncio.gather(source.alerts(), source.silences())
+    except AkesoError as error:
+        remedy = "Is --alertmanager-url right, and reachable from here? A port-forward will do."
+        return (failure(ALERTMANAGER, str(error), remedy),)
+    said = f"It answers: {len(alerts)} alerts fire, {len(silences)} silences hold."
+    return (ok(ALERTMANAGER, said),)
 
 
 def _unanswered(name: str, error: AkesoError) -> Check:

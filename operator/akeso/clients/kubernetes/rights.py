@@ -164,7 +164,7 @@ class Lack:
     group: str
     resource: str
     namespace: str | None
-    name: str
+    names: tuple[str, ...]  # of the objects that are meant; empty: all
     meaning: str
 
     @property
@@ -174,7 +174,7 @@ class Lack:
     @property
     def rule(self) -> str:
         """As RBAC has it."""
-        named = f", resourceNames: [{self.name}]" if self.name else ""
+        named = f", resourceNames: [{', '.join(self.names)}]" if self.names else ""
         verbs = ", ".join(self.verbs)
         return f'{{apiGroups: ["{self.group}"], resources: [{self.resource}]{named}, verbs: [{verbs}]}}'
 
@@ -184,13 +184,17 @@ class Lack:
 
 def lacks(found: Iterable[Need]) -> list[Lack]:
     """What is missing by resource and place."""
-    grouped: dict[tuple[str, str, str | None, str], list[Need]] = {}
+    grouped: dict[tuple[str, str, str | None], list[Need]] = {}
     for need in found:
         right = need.right
-        key = (right.group, right.resource, right.namespace, right.name)
-        grouped.setdefault(key, []).append(need)
+        grouped.setdefault((right.group, right.resource, right.namespace), []).append(need)
     return [
-        Lack(tuple(dict.fromkeys(n.right.verb for n in some)), *key, _meaning(some))
+        Lack(
+            tuple(dict.fromkeys(n.right.verb for n in some)),
+            *key,
+            tuple(dict.fromkeys(n.right.name for n in some if n.right.name)),
+            _meaning(some),
+        )
         for key, some in grouped.items()
     ]
 

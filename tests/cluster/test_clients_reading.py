@@ -379,7 +379,7 @@ async def test_a_real_prometheus_behind_tls_wants_the_right_login(
     settings = {
         "prometheus_url": url,
         "prometheus_ca_file": str(authority.certificate),
-        "prometheus_user": "akeso",
+        "prometheus_username": "akeso",
         "prometheus_password_file": str(tmp_path / "password"),
     }
     source = PrometheusSource(Settings.model_validate(settings))
@@ -401,7 +401,7 @@ async def test_a_real_prometheus_behind_tls_wants_the_right_login(
         assert [r.value for r in ranged[0]] == [1.0] * 5
         (tmp_path / "password").write_text("something else")
         for wrong in (source.evaluate("vector(1)"), source.memory_history(now - 60, now)):
-            with pytest.raises(TransientError, match="HTTP 401.*check prometheusUser"):
+            with pytest.raises(TransientError, match="HTTP 401.*check prometheusUsername"):
                 await wrong
     finally:
         await source.close()

@@ -32,7 +32,7 @@ class Access:
     certificate_file: str | None = None
     key_file: str | None = None
     token_file: str | None = None
-    user: str | None = None
+    username: str | None = None
     password_file: str | None = None
     tenant: str | None = None
     _context: ssl.SSLContext | None = field(default=None, repr=False)
@@ -51,7 +51,7 @@ class Access:
             certificate_file=setting("client_certificate_file"),
             key_file=setting("client_key_file"),
             token_file=setting("token_file"),
-            user=setting("user"),
+            username=setting("username"),
             password_file=setting("password_file"),
             tenant=setting("tenant"),
         )
@@ -70,8 +70,8 @@ class Access:
         found: dict[str, str] = {}
         if self.token_file is not None:
             found["Authorization"] = f"Bearer {self._secret('token_file', self.token_file)}"
-        if self.user is not None and self.password_file is not None:
-            login = f"{self.user}:{self._secret('password_file', self.password_file)}"
+        if self.username is not None and self.password_file is not None:
+            login = f"{self.username}:{self._secret('password_file', self.password_file)}"
             found["Authorization"] = f"Basic {base64.b64encode(login.encode()).decode()}"
         if self.tenant is not None:
             found["X-Scope-OrgID"] = self.tenant
@@ -175,9 +175,9 @@ class Access:
     def refusal(self, status: int) -> TransientError | None:
         """What an answer's status means that is none of an API's own; None: read on."""
         if status == 401:
-            chosen = [k for k in ("token_file", "user") if getattr(self, k) is not None]
+            chosen = [k for k in ("token_file", "username") if getattr(self, k) is not None]
             what = f"check {self.key(chosen[0])}" if chosen else f"set {self.key('token_file')}"
-            also = "" if chosen else f", or {self.key('user')} and {self.key('password_file')}"
+            also = "" if chosen else f", or {self.key('username')} and {self.key('password_file')}"
             return self._refused(status, f"it does not accept these credentials; {what}{also}.")
         if status == 403:
             what = f"; see what it may read, and {self.key('tenant')}"

@@ -135,7 +135,7 @@ class Settings(BaseSettings):
         description="Path of a file with a bearer token for Prometheus. Read for every request, so "
         "that a rotated one holds at once.",
     )
-    prometheus_user: str | None = Field(
+    prometheus_username: str | None = Field(
         default=None,
         pattern=r"^[^:\s]+$",
         description="User for Prometheus (basic authentication), with `prometheus_password_file`.",
@@ -183,7 +183,7 @@ class Settings(BaseSettings):
         description="Path of a file with a bearer token for Alertmanager. Read for every request, so "
         "that a rotated one holds at once.",
     )
-    alertmanager_user: str | None = Field(
+    alertmanager_username: str | None = Field(
         default=None,
         pattern=r"^[^:\s]+$",
         description="User for Alertmanager (basic authentication), with `alertmanager_password_file`.",
@@ -400,15 +400,15 @@ class Settings(BaseSettings):
             return getattr(self, f"{server}_{name}") is not None
 
         for one, other in (
-            ("user", "password_file"),
+            ("username", "password_file"),
             ("client_certificate_file", "client_key_file"),
         ):
             for has, lacks in ((one, other), (other, one)):
                 if given(has) and not given(lacks):
                     raise ValueError(f"<{server}_{has}> needs <{server}_{lacks}> beside it")
-        if given("token_file") and given("user"):
+        if given("token_file") and given("username"):
             raise ValueError(
-                f"<{server}_token_file> and <{server}_user> exclude each other: there is one login"
+                f"<{server}_token_file> and <{server}_username> exclude each other: there is one login"
             )
 
     def enables(self, healer: str) -> bool:

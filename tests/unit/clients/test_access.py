@@ -198,7 +198,7 @@ async def test_a_user_with_a_password_and_a_tenant(tmp_path: Path) -> None:
         serving(server) as url,
         prometheus(
             f"{url}/prometheus/",
-            prometheus_user="akeso",
+            prometheus_username="akeso",
             prometheus_password_file=password,
             prometheus_tenant="team-a",
         ) as source,
@@ -221,7 +221,7 @@ async def test_nothing_is_sent_that_is_not_set(monkeypatch: pytest.MonkeyPatch) 
 @pytest.mark.parametrize(
     ("status", "body", "said"),
     [
-        (401, b"<html>", "HTTP 401: .*set prometheusTokenFile, or prometheusUser and"),
+        (401, b"<html>", "HTTP 401: .*set prometheusTokenFile, or prometheusUsername and"),
         (403, b"{}", "HTTP 403: this account may not read it; .*prometheusTenant"),
         (404, b"<html>", "HTTP 404: no such API is there; correct prometheusUrl, with the path"),
         (302, b"", "HTTP 302: it redirects, .*set prometheusUrl to the final URL"),
@@ -282,13 +282,13 @@ def test_secrets_are_in_no_repr(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("given", "said"),
     [
-        ({"user": "a"}, "--SERVER-user needs AKESO_SERVER_PASSWORD_FILE"),
-        ({"password_file": "/a"}, "--SERVER-password-file needs AKESO_SERVER_USER"),
+        ({"username": "a"}, "--SERVER-username needs AKESO_SERVER_PASSWORD_FILE"),
+        ({"password_file": "/a"}, "--SERVER-password-file needs AKESO_SERVER_USERNAME"),
         ({"client_certificate_file": "/a"}, "needs AKESO_SERVER_CLIENT_KEY_FILE"),
         ({"client_key_file": "/a"}, "needs AKESO_SERVER_CLIENT_CERTIFICATE_FILE"),
         (
-            {"token_file": "/a", "user": "a", "password_file": "/b"},
-            "--SERVER-token-file and --SERVER-user exclude each other",
+            {"token_file": "/a", "username": "a", "password_file": "/b"},
+            "--SERVER-token-file and --SERVER-username exclude each other",
         ),
     ],
 )
@@ -302,5 +302,8 @@ def test_credentials_that_do_not_go_together_are_an_error_at_the_start(
 
 
 async def test_a_password_with_a_line_break_inside_is_refused(tmp_path: Path) -> None:
-    settings = {"prometheus_user": "akeso", "prometheus_password_file": file(tmp_path, "a\r\nb")}
+    settings = {
+        "prometheus_username": "akeso",
+        "prometheus_password_file": file(tmp_path, "a\r\nb"),
+    }
     await refused("http://127.0.0.1:1", "must hold one line", **settings)

@@ -11,6 +11,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from akeso_lab.errors import LabError
+from akeso_lab.machine import search_path
 
 RELEASE = "bookworm"
 # As in Debian's own slim images: what nobody reads in a container, now and in later packages.
@@ -34,6 +35,7 @@ def make_base(scratch: Path) -> Generator[Path]:
         root = Path(folder) / "root"
         done = subprocess.run(
             [*namespace, "nice", "-n", "10", "debootstrap", "--variant=minbase", RELEASE, root],
+            env=os.environ | {"PATH": search_path()},
             capture_output=True,
             text=True,
             check=False,

@@ -86,8 +86,12 @@ def _install(needed: Mapping[str, str], report: Report) -> None:
             )
 
 
+def search_path() -> str:
+    """PATH with the folders for administrators, which that of a sudo or cron session may lack."""
+    return os.pathsep.join((os.environ.get("PATH", ""), "/usr/sbin", "/sbin"))
+
+
 def _missing_packages(needed: Mapping[str, str]) -> tuple[str, ...]:
-    # sbin may not be on the PATH of a sudo or cron session.
-    path = os.pathsep.join((os.environ.get("PATH", ""), "/usr/sbin", "/sbin"))
+    path = search_path()
     absent = (package for name, package in needed.items() if shutil.which(name, path=path) is None)
     return tuple(dict.fromkeys(absent))

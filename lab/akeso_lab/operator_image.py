@@ -11,6 +11,7 @@ import hashlib
 import json
 import os
 import platform
+import re
 import shutil
 import subprocess
 import sys
@@ -25,7 +26,7 @@ from typing import Any
 from akeso_lab.debian import RELEASE, make_base
 from akeso_lab.errors import LabError
 from akeso_lab.locks import exclusive
-from akeso_lab.machine import image_requirements, install_image_packages
+from akeso_lab.machine import image_requirements, install_image_packages, search_path
 from akeso_lab.places import PROJECT, cache_root
 
 Report = Callable[[str], None]
@@ -62,7 +63,10 @@ class OperatorImage:
             [manifest] = _json(archive, "manifest.json")
             config = _json(archive, manifest["Config"])
             sizes = [archive.getmember(name).size for name in manifest["Layers"]]
-        made_by = [h.get("created_by", "") for h in config["history"] if not h.get("empty_layer")]
+        steps = [h.get("created_by", "") for h in config["history"] if not h.get("empty_layer")]
+        made_by = [
+            re.sub(r"^/bin/sh -c (#\(nop\) )?", "", " ".join(step.split())) for step in steps
+        ]
         return tuple(map(Layer, made_by, sizes))
 
 
@@ -158,7 +162,7 @@ class _Storage:
                     command,
                     stdout=subprocess.PIPE,
                     stderr=log,
-                    env=os.environ | {"TMPDIR": running},
+                    env=os.environ | {"TMPDIR": running, "PATH": search_path()},
                     text=True,
                     check=False,
                 )

@@ -13,6 +13,7 @@ from akeso_lab.parts import Tier
 from akeso_lab.places import GO_MODULES, MANIFESTS
 from akeso_lab.plan import PORT_NAMES, Plan
 from akeso_lab.prometheus import configuration
+from rights.harvest import OPERATOR
 
 
 @pytest.fixture
@@ -112,6 +113,17 @@ def test_akesos_own_kinds_are_audited_with_their_bodies() -> None:
 
     assert "akeso.dev" in {g["group"] for r in with_bodies for g in r["resources"]}
     assert rules[-1] == {"level": "Metadata"}
+
+
+def test_nothing_that_an_operator_does_is_left_out_of_the_audit_log() -> None:
+    rules = yaml.safe_load((MANIFESTS / "audit-policy.yaml").read_text())["rules"]
+    for rule in (rule for rule in rules if rule["level"] == "None"):
+        left_out = {*rule.get("users", ()), *rule.get("userGroups", ())}
+        assert left_out or "nonResourceURLs" in rule
+        assert not [user for user in left_out if OPERATOR.fullmatch(user)]
+        assert "system:authenticated" not in left_out and "system:masters" not in left_out
+    bodies = [rule for rule in rules if rule["level"] in ("Request", "RequestResponse")]
+    assert not {verb for rule in bodies for verb in rule["verbs"]} & {"get", "list", "watch"}
 
 
 def test_the_script_of_the_nodes_first_process_is_valid() -> None:

@@ -96,7 +96,7 @@ def test_layers_are_told_with_what_made_them(tmp_path: Path) -> None:
         "history": [
             {"created_by": "debian"},
             {"created_by": "ENV", "empty_layer": True},
-            {"created_by": "akeso"},
+            {"created_by": "/bin/sh -c #(nop)  COPY akeso"},
         ]
     }
     files = {
@@ -113,7 +113,7 @@ def test_layers_are_told_with_what_made_them(tmp_path: Path) -> None:
 
     image = OperatorImage("x", tmp_path / "image.tar")
 
-    assert image.layers() == (Layer("debian", 5), Layer("akeso", 1))
+    assert image.layers() == (Layer("debian", 5), Layer("COPY akeso", 1))
 
 
 def test_a_lab_without_a_node_takes_no_image(tmp_path: Path) -> None:

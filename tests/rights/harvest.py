@@ -5,15 +5,17 @@
 FILE becomes {"node": has the lab a real node, "seen": [...], "refused": [...]}; both lists hold
 requests as {"account", "verb", "group", "resource", "scope", "name"}. `resource` includes the
 subresource. `scope` is "own" for the namespace where that operator keeps its Lease, "watched" for any
-other one, "all" for no namespace. `name` is there only for resources that rights.yaml limits by name.
+other one, "all" for no namespace. `name` is there only for resources that rights.yaml limits by name,
+and as it is written there where it fits, with {namespace} for the operator's own.
 """
 
 from __future__ import annotations
 
+import itertools
 import json
 import re
 import sys
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -27,6 +29,8 @@ RIGHTS = Path(__file__).resolve().parents[2] / "charts" / "akeso" / "files" / "r
 OPERATOR = re.compile(r"akeso-(?!lab-admin$).*|system:serviceaccount:[^:]+:akeso.*")
 # Most lines are somebody else's, and parsing them all would take a minute.
 _MAYBE = re.compile(rb'"username":"(akeso-|system:serviceaccount:[^"]*:akeso)')
+# The names that are granted, by group and resource.
+Names = Mapping[tuple[str, str], tuple[str, ...]]
 LEASES = ("coordination.k8s.io", "leases")
 
 
@@ -62,20 +66,18 @@ class Harvest:
         return cls(raw["node"], *lists)
 
 
-def limited(rights: dict[str, Any]) -> frozenset[tuple[str, str]]:
-    """Group and resource of what is granted by name."""
-    return frozenset(
-        (group, resource)
-        for rule in rights["own"]
-        if "resourceNames" in rule
-        for group in rule["apiGroups"]
-        for resource in rule["resources"]
-    )
+def limited(rights: dict[str, Any]) -> Names:
+    """What is granted by name."""
+    healers = (rule for rules in rights["healers"].values() for rule in rules)
+    found: dict[tuple[str, str], tuple[str, ...]] = {}
+    for rule in (*rights["watch"], *rights["cluster"], *rights["own"], *healers):
+        for group, resource in itertools.product(rule["apiGroups"], rule["resources"]):
+            if names := rule.get("resourceNames"):
+                found[group, resource] = (*found.get((group, resource), ()), *names)
+    return found
 
 
-def harvest(
-    events: Iterable[dict[str, Any]], named: frozenset[tuple[str, str]], node: bool
-) -> Harvest:
+def harvest(events: Iterable[dict[str, Any]], named: Names, node: bool) -> Harvest:
     """``events``: of the operators' accounts. A request is known when it has been answered."""
     found = [e for e in events if "resource" in e.get("objectRef", {})]  # no /version and the like
     homes = {
@@ -94,7 +96,7 @@ def harvest(
 def _request(
     event: dict[str, Any],
     homes: set[tuple[str, str | None]],
-    named: frozenset[tuple[str, str]],
+    named: Names,
 ) -> Request:
     account, thing = event["user"]["username"], event["objectRef"]
     group, resource = thing.get("apiGroup", ""), thing["resource"]
@@ -104,6 +106,9 @@ def _request(
     else:
         scope = "own" if (account, namespace) in homes else "watched"
     name = thing.get("name", "") if (group, resource) in named else None
+    for pattern, home in itertools.product(named.get((group, resource), ()), homes):
+        if home[0] == account and name == pattern.replace("{namespace}", str(home[1])):
+            name = pattern
     if sub := thing.get("subresource"):
         resource = f"{resource}/{sub}"
     return Request(account, event["verb"], group, resource, scope, name)

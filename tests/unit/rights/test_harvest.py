@@ -11,11 +11,28 @@ import pytest
 import yaml
 
 from rights.compare import Grant, grants, never_seen, not_granted
-from rights.harvest import LEASES, OPERATOR, RIGHTS, Harvest, Request, harvest, operators_events
+from rights.harvest import (
+    LEASES,
+    OPERATOR,
+    RIGHTS,
+    Harvest,
+    Request,
+    harvest,
+    limited,
+    operators_events,
+)
 
 RULES: dict[str, Any] = {
     "watch": [{"apiGroups": ["apps"], "resources": ["deployments"], "verbs": ["get", "list"]}],
-    "cluster": [{"apiGroups": [""], "resources": ["nodes"], "verbs": ["list"]}],
+    "cluster": [
+        {"apiGroups": [""], "resources": ["nodes"], "verbs": ["list"]},
+        {
+            "apiGroups": ["admission"],
+            "resources": ["bindings"],
+            "resourceNames": ["fence.{namespace}"],
+            "verbs": ["get"],
+        },
+    ],
     "own": [
         {
             "apiGroups": [LEASES[0]],
@@ -48,7 +65,7 @@ def event(
 
 
 def gathered(*events: dict[str, Any]) -> Harvest:
-    return harvest(events, frozenset({LEASES}), node=False)
+    return harvest(events, limited(RULES), node=False)
 
 
 def test_the_namespace_with_the_operators_lease_is_its_own() -> None:
@@ -67,6 +84,19 @@ def test_the_namespace_with_the_operators_lease_is_its_own() -> None:
         Request(ME, "list", "", "nodes", "all"),
         Request("akeso-other", "get", "apps", "deployments", "watched"),
     }
+
+
+def test_a_name_with_the_operators_own_namespace_is_the_one_that_is_granted() -> None:
+    found = gathered(
+        event("patch", *LEASES, "home", name="akeso-operator"),
+        event("get", "admission", "bindings", name="fence.home"),
+        event("get", "admission", "bindings", name="fence.shop"),
+    )
+    mine = Request(ME, "get", "admission", "bindings", "all", "fence.{namespace}")
+    another = Request(ME, "get", "admission", "bindings", "all", "fence.shop")
+
+    assert found.seen == {LEASE, mine, another}
+    assert not_granted(found.seen, grants(RULES)) == [another]
 
 
 def test_what_rbac_refused_is_kept_apart_and_what_admission_refused_is_not() -> None:
@@ -146,6 +176,7 @@ def test_what_was_never_done_is_named_with_its_healer() -> None:
 
     assert [str(grant) for grant in never_seen(seen, grants(RULES))] == [
         "RaiseMemory: patch core/pods/resize",
+        "cluster: get admission/bindings named fence.{namespace}",
         "cluster: list core/nodes",
         "watch: list apps/deployments",
     ]

@@ -212,7 +212,7 @@ def _absent(key: str) -> dict[str, Any]:
 
 def fake_node(name: str, *, tainted: bool) -> dict[str, Any]:
     """A node object that kwok takes over. ``tainted`` keeps real pods off it."""
-    capacity = {"cpu": "1k", "memory": "4Ti", "pods": "10k"}
+    capacity = {"cpu": "1k", "memory": "4Ti", "ephemeral-storage": "4Ti", "pods": "10k"}
     taint = {"key": FAKE, "value": "fake", "effect": "NoSchedule"}
     return {
         "apiVersion": "v1",

@@ -31,7 +31,7 @@ from cluster.effects import Effect
 from cluster.exporter import exporting
 from cluster.harness import AKESO, SETTINGS, Stage, World
 from cluster.operators import Operator
-from cluster.workloads import policy, query_signal, workload
+from cluster.workloads import Json, policy, query_signal, workload
 
 pytestmark = pytest.mark.every_kubernetes
 
@@ -62,9 +62,11 @@ class Replicas:
     home: str
     api: ApiServer
 
+    async def control(self) -> Json:
+        return await self.api.get(f"{AKESO}/namespaces/{self.home}/healingcontrols/akeso")
+
     async def leader(self) -> str:
-        raw = await self.api.get(f"{AKESO}/namespaces/{self.home}/healingcontrols/akeso")
-        return str(raw.get("status", {}).get("leader", ""))
+        return str((await self.control()).get("status", {}).get("leader", ""))
 
     async def led(self, by: Callable[[str], bool], within: float) -> World:
         """Waits until the leader is such a one."""
@@ -191,6 +193,14 @@ async def test_a_killed_leader_is_followed_within_20_s_and_its_healing_finished_
     record_property("failover after SIGKILL, seconds", round(taken, 1))
     assert taken <= FAILOVER_SECONDS
     await healed_once(replicas, standby, uids)
+    # In namespaced mode what is cluster-scoped can't be looked at, and that is said.
+    able = (await replicas.control())["status"]["capabilities"]
+    assert {c["name"]: c["available"] for c in able} == {
+        "InPlaceResize": "True",
+        "Fencing": "Unknown",
+        "Lending": "Unknown",
+        "Origin": "Unknown",
+    }
 
 
 async def test_a_leader_frozen_between_guard_and_write_is_refused_when_it_wakes_up(

@@ -8,7 +8,7 @@ from collections.abc import Collection, Sequence
 from typing import Any, Generic, TypeVar
 
 from akeso.api import control as control_api
-from akeso.api.control import HealingControl
+from akeso.api.control import Capability, HealingControl
 from akeso.api.healing import Healing, Undo
 from akeso.api.meta import API_VERSION, Resource
 from akeso.api.policy import HealingPolicy
@@ -211,6 +211,13 @@ class KubernetesRecords:
         status = control.status.model_copy(update={"leader": identity})
         await self.save_control(control.model_copy(update={"status": status}))
         return True
+
+    async def able(self, capabilities: tuple[Capability, ...]) -> None:
+        """Writes down what this installation can do, where that has changed."""
+        control = await self.live_control()
+        if control is not None and control.status.capabilities != capabilities:
+            status = control.status.model_copy(update={"capabilities": capabilities})
+            await self.save_control(control.model_copy(update={"status": status}))
 
     async def healing(self, namespace: str, name: str) -> Healing:
         """Read now. GoneError when there is none."""

@@ -1,4 +1,4 @@
-"""The operator's own rights, looked at from time to time: what is missing is said, the rest goes on."""
+"""What the operator may do and its installation can do, looked at from time to time and told."""
 
 from __future__ import annotations
 
@@ -7,8 +7,10 @@ import logging
 from collections.abc import Sequence
 
 from akeso.clients import shipped
+from akeso.clients.kubernetes.capabilities import capabilities
 from akeso.clients.kubernetes.connection import ApiServer
 from akeso.clients.kubernetes.rights import missing, needs, told
+from akeso.clients.records import KubernetesRecords
 from akeso.errors import AkesoError, GoneError, PermanentError
 from akeso.protocols import Clock
 from akeso.settings import Settings
@@ -22,10 +24,14 @@ AGAIN_SECONDS = 30.0  # after an outage, or while something is missing
 
 
 class Entitlement:
-    """`run` is the leader's task; it asks and never writes."""
+    """`run` is the leader's task. Missing rights are problems, the rest goes on; capabilities are
+    written into the HealingControl where they have changed."""
 
-    def __init__(self, api: ApiServer, settings: Settings, clock: Clock) -> None:
+    def __init__(
+        self, api: ApiServer, records: KubernetesRecords, settings: Settings, clock: Clock
+    ) -> None:
         self._api = api
+        self._records = records
         self._settings = settings
         self._clock = clock
         self._rights = shipped.rights()
@@ -57,7 +63,7 @@ class Entitlement:
                 pass
 
     async def look(self) -> None:
-        """Asks for every right once."""
+        """Asks for every right and every capability once."""
         enabled = [h.name for h in healers(self._settings) if self._settings.enables(h.name)]
         wanted = needs(self._rights, self._settings, enabled)
         lacking = told(await missing(self._api, wanted), wanted)
@@ -69,6 +75,7 @@ class Entitlement:
         if self._problems and not found:
             log.info("Akeso's account has all the rights it needs.")
         self._problems = tuple(found)
+        await self._records.able(await capabilities(self._api, self._settings.namespace))
 
     async def _absent(self) -> list[str]:
         """Namespaces that are not there, which lists of what is in them would not say."""

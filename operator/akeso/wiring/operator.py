@@ -106,13 +106,14 @@ class Operator:
         self.alerts = alert_source(settings)
         self.recorder = self._recorder()
         self.reloader = Reloader(settings, read, self.clock)
-        self.entitlement = Entitlement(api, settings, self.clock)
+        self.entitlement = Entitlement(api, self.records, settings, self.clock)
         self.reloader.changed.append(self.entitlement.changed)
         self.watching = Watching(self.records, self._kopf_login, self.clock, settings)
         self.troubles = Troubles(self.watching, self.cluster, self.reloader, self.entitlement)
         self.loop = self._loop()
         self.heartbeat = Reflector(api, self.clock, _lease_source(settings))
         self.working_since: float | None = None
+        self.led = asyncio.Event()  # set once the HealingControl names this process
         self._stop = asyncio.Event()
         api.tally = self.metrics.answered
         watches = (*self.cluster.informers.reflectors, self.heartbeat)
@@ -222,7 +223,7 @@ class Operator:
         keeping = asyncio.create_task(self.leadership.keep(), name="lease")
         working = asyncio.create_task(self._work(), name="loop")
         telling = asyncio.create_task(self._tell(), name="notifications")
-        looking = asyncio.create_task(self.entitlement.run(), name="rights")
+        looking = asyncio.create_task(self._look(), name="rights and capabilities")
         try:
             await asyncio.wait({keeping, working}, return_when=asyncio.FIRST_COMPLETED)
             if keeping.done() and not self._stop.is_set():
@@ -237,6 +238,7 @@ class Operator:
 
     async def _work(self) -> None:
         await retried(self._take_over, self.clock)
+        self.led.set()
         await self.watching.settled()
         await retried(self.watching.refresh, self.clock)
         while not self.cluster.ready:
@@ -244,6 +246,10 @@ class Operator:
         self.working_since = self.clock.now()
         log.info("Watching; cycles of %g s.", self.settings.cycle)
         await self.loop.run()
+
+    async def _look(self) -> None:
+        await self.led.wait()
+        await self.entitlement.run()
 
     async def _take_over(self) -> None:
         """What a former leader may still write is stored before anything is read."""

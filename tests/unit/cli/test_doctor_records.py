@@ -45,6 +45,19 @@ def test_a_control_that_is_ready_is_one_line():
     assert results(*records.control(working_control(), "akeso", NOW)) == [Result.OK]
 
 
+def test_what_an_installation_can_not_do_is_told_with_the_weaker_promise():
+    told = [
+        {"name": "InPlaceResize", "available": "True", "message": "limits can be changed"},
+        {"name": "Fencing", "available": "False", "message": "no policy: it rests on the Lease"},
+        {"name": "Origin", "available": "Unknown", "message": "it can't be read"},
+    ]
+    working = (condition("Ready", True),)
+    _, fencing, origin = records.control(control(None, working, capabilities=told), "akeso", NOW)
+    assert results(fencing, origin) == [Result.WARNING, Result.SKIPPED]
+    assert fencing.name == "Capability Fencing" and "rests on the Lease" in fencing.message
+    assert "can't be read" in origin.message
+
+
 def test_not_ready_degraded_and_paused_are_all_told():
     ailing = control(
         {"reason": "stocktaking", "until": format_time(NOW + timedelta(hours=2))},

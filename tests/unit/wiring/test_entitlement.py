@@ -7,6 +7,8 @@ from typing import Any
 
 import pytest
 
+from akeso.api.control import Capability
+from akeso.clients.kubernetes.capabilities import ADMISSION
 from akeso.errors import GoneError, PermanentError, TransientError
 from akeso.settings import Settings
 from akeso.settings.changes import take
@@ -32,6 +34,10 @@ class Server:
         return {"status": {"allowed": name not in self.denied}}
 
     async def get(self, path: str) -> dict[str, Any]:
+        if path == "/api/v1":
+            return {"resources": [{"name": "pods/resize"}]}
+        if path.startswith(ADMISSION):
+            return {"spec": {"validationActions": ["Deny"]}}
         if self.namespaces is None:
             raise PermanentError("may not get namespaces")
         if path.rpartition("/")[2] not in self.namespaces:
@@ -47,9 +53,26 @@ class Clock:
         await asyncio.sleep(seconds)
 
 
-def entitled(server: Server, **settings: Any) -> Entitlement:
+class Records:
+    """Keeps what the installation can do."""
+
+    def __init__(self) -> None:
+        self.told: dict[str, str] = {}
+
+    async def able(self, capabilities: tuple[Capability, ...]) -> None:
+        self.told = {c.name.value: c.available for c in capabilities}
+
+
+def entitled(server: Server, kept: Records | None = None, **settings: Any) -> Entitlement:
     api: Any = server
-    return Entitlement(api, Settings(**settings), Clock())
+    records: Any = kept or Records()
+    return Entitlement(api, records, Settings(**settings), Clock())
+
+
+async def test_what_the_installation_can_do_is_looked_at_with_its_rights() -> None:
+    kept = Records()
+    await entitled(Server(), kept).look()
+    assert kept.told == dict.fromkeys(("InPlaceResize", "Fencing", "Lending", "Origin"), "True")
 
 
 async def test_what_is_missing_is_named_with_what_it_means_until_it_is_granted(

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from datetime import datetime
 
 from akeso.api.conditions import get_condition, is_true
-from akeso.api.control import HealingControl
+from akeso.api.control import Capability, HealingControl
 from akeso.api.policy import HealingPolicy
 from akeso.cli import words
 from akeso.cli.doctor.checks import Check, Checks, failure, ok, skipped, warning
@@ -45,12 +45,21 @@ def control(found: HealingControl | None, namespace: str, now: datetime) -> Chec
     if degraded is not None and degraded.status == "True":
         what = "See what it names; Akeso goes on without it."
         checks.append(warning(CONTROL, f"Akeso is degraded: {degraded.message}", what))
+    checks += [_unable(c) for c in found.status.capabilities if c.available != "True"]
     paused = found.spec.paused
     if paused is not None and paused.holds(now):
         end = f" until {words.clock(paused.until, now)}" if paused.until else ""
         told = f"Akeso is paused{end}: {paused.reason}"
         checks.append(warning(CONTROL, told, "End it with: akeso resume"))
     return tuple(checks)
+
+
+def _unable(capability: Capability) -> Check:
+    name = f"Capability {capability.name}"
+    if capability.available == "Unknown":
+        return skipped(name, f"Not known: {capability.message}.")
+    said = f"{capability.message}."
+    return warning(name, said, "See docs/install.md: what is promised without it.")
 
 
 def _ready(found: HealingControl) -> Check:

@@ -104,7 +104,7 @@ async def test_a_healer_that_is_not_enabled_needs_no_rights() -> None:
 
 
 async def test_a_namespace_that_is_not_there_is_named_where_that_can_be_told() -> None:
-    watched = {"watch_namespaces": ("shop", "typo")}
+    watched: dict[str, Any] = {"watch_namespaces": ("shop", "typo")}
     found = entitled(Server(namespaces=("shop",)), **watched)
     await found.look()
     assert found.problems() == ("namespace typo is to be watched and is not there",)

@@ -17,6 +17,8 @@ from akeso_lab.processes import local_environment
 
 CHART = Path(__file__).parents[2] / "charts" / "akeso"
 Json = dict[str, Any]
+# The kinds were brought by kubectl before, by other tests.
+TAKE_OVER = ("--take-ownership", "--force-conflicts")
 
 
 class HelmError(AssertionError):

@@ -15,7 +15,7 @@ from akeso_lab.errors import LabError
 from akeso_lab.kubectl import Kubectl
 from akeso_lab.processes import local_environment
 from chart.conftest import Eventually, temporary, user
-from chart.helm import Helm, Json
+from chart.helm import TAKE_OVER, Helm, Json
 from chart.installed import AsPod, Pod, as_pod, pods_of
 
 pytestmark = pytest.mark.every_kubernetes
@@ -120,7 +120,7 @@ def installed(lab: Lab, helm: Helm, shop: str, eventually: Eventually) -> Iterat
     """Akeso, which looks after `shop`, once the API server knows its policies."""
     for home in temporary(lab, "home"):
         values = {"settings": {"watchNamespaces": [shop], "healers": HEALERS}}
-        helm.install(home, values, "--take-ownership")
+        helm.install(home, values, *TAKE_OVER)
         eventually(lambda: _forgery_refused(lab, shop))
         yield home
         helm.uninstall(home)

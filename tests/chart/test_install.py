@@ -13,7 +13,7 @@ import yaml
 from akeso.api.meta import API_VERSION
 from akeso_lab import Lab
 from chart.conftest import Eventually, user
-from chart.helm import CHART, Helm, HelmError, Json
+from chart.helm import CHART, TAKE_OVER, Helm, HelmError, Json
 from chart.installed import pods_of
 from chart.test_render import EVERYTHING, HEALERS
 
@@ -51,7 +51,7 @@ def test_the_strictest_pod_security_accepts_everything_without_a_warning(
         lab.kubectl("-n", home, "create", *kind.split(), name, "--from-literal=key=value")
     values["priorityClass"], values["priorityClassName"] = {"create": True}, f"akeso-{home}"
 
-    said = helm.install(home, values, "--take-ownership")
+    said = helm.install(home, values, *TAKE_OVER)
 
     assert "warning" not in said.lower(), said
     assert len(pods_of(lab, home)) == 2
@@ -69,7 +69,7 @@ def test_an_upgrade_brings_new_kinds_and_keeps_every_object(
     spec = version["schema"]["openAPIV3Schema"]["properties"]["spec"]
     del spec["properties"]["guardrails"]["properties"]["pauseReasons"]
     file.write_text(yaml.safe_dump(crd))
-    helm.of_chart(older).install(home, watching(shop, healers=["RestartPods"]), "--take-ownership")
+    helm.of_chart(older).install(home, watching(shop, healers=["RestartPods"]), *TAKE_OVER)
     policy = {
         "apiVersion": API_VERSION,
         "kind": "HealingPolicy",
@@ -124,7 +124,7 @@ def test_nothing_hangs_and_nothing_is_left_with_the_operator_dead(
     lab: Lab, helm: Helm, home: str, shop: str, first: str
 ) -> None:
     """No operator has ever run here: whatever goes away must go away without one."""
-    helm.install(home, watching(shop, healers=HEALERS), "--take-ownership")
+    helm.install(home, watching(shop, healers=HEALERS), *TAKE_OVER)
     control = {"apiVersion": API_VERSION, "kind": "HealingControl", "spec": {}}
     lab.apply({**control, "metadata": {"name": "akeso", "namespace": home}})
 
@@ -147,7 +147,7 @@ def test_a_tenant_installs_it_with_the_rights_of_a_namespace(
     lab: Lab, helm: Helm, home: str, shop: str, tmp_path: Path, eventually: Eventually
 ) -> None:
     """Namespaced mode: the cluster's administrator has brought the kinds, and nothing else."""
-    helm.install(home, watching(shop), "--take-ownership")
+    helm.install(home, watching(shop), *TAKE_OVER)
     helm.uninstall(home)
     tenant = user(lab, f"tenant-{home}")
     for place in (home, shop):

@@ -25,7 +25,7 @@ from akeso_lab import Lab
 from akeso_lab.proxy import FaultProxy, Match, RequestFault
 from akeso_lab.proxy.exchange import Exchange, Forward, Reply
 from chart.conftest import temporary
-from chart.helm import Helm
+from chart.helm import TAKE_OVER, Helm
 from chart.installed import ACCOUNT, Pod, kubeconfig_of, pods_of
 from cluster.effects import Effect
 from cluster.exporter import exporting
@@ -92,7 +92,7 @@ async def replicas(lab: Lab, helm: Helm, tmp_path: Path) -> AsyncIterator[Replic
     async with AsyncExitStack() as stack:
         home, shop = (_namespace(lab, what, stack) for what in ("home", "shop"))
         values = {"settings": {"watchNamespaces": [shop], "healers": HEALERS}}
-        await asyncio.to_thread(helm.install, home, values, "--take-ownership")
+        await asyncio.to_thread(helm.install, home, values, *TAKE_OVER)
         stack.push_async_callback(asyncio.to_thread, helm.uninstall, home)
         api = await connect(Settings.model_validate({"kubeconfig": str(lab.kubeconfig)}))
         stack.push_async_callback(api.close)

@@ -58,7 +58,9 @@ def test_nothing_was_done_that_is_not_granted(tiers: Tiers, rights: Any) -> None
         for request in found.seen
         if (request.verb, request.group, request.resource) not in GRANTED_ELSEWHERE
     }
-    assert not_granted(seen, grants(rights)) == []
+    too_much = not_granted(seen, grants(rights))
+
+    assert not too_much, "\n" + "\n".join(map(str, too_much))
 
 
 def test_nothing_is_granted_that_was_never_done(tiers: Tiers, rights: Any) -> None:
@@ -69,5 +71,6 @@ def test_nothing_is_granted_that_was_never_done(tiers: Tiers, rights: Any) -> No
     unused = never_seen(seen, grants(rights))
     known = {(g.verb, g.group, g.resource) for g in unused} & UNUSED.keys()
 
-    assert [str(g) for g in unused if (g.verb, g.group, g.resource) not in UNUSED] == []
+    spare = [str(g) for g in unused if (g.verb, g.group, g.resource) not in UNUSED]
+    assert not spare, "\n" + "\n".join(spare)
     assert known == UNUSED.keys(), "an exception that is none any more: take it out"

@@ -54,8 +54,11 @@ def joined(python: str, status: str) -> str:
     packages = list(debian(status))
     bom.components.update(packages)
     bom.register_dependency(bom.metadata.component, packages)
-    # No time and no random serial number: the same image always has the same bytes.
-    text: str = JsonV1Dot6(bom).output_as_string(indent=2)
+    document = json.loads(JsonV1Dot6(bom).output_as_string())
+    # No time and no random number, neither of them required: the same image has the same bytes.
+    document.pop("serialNumber", None)
+    document["metadata"].pop("timestamp", None)
+    text = json.dumps(document, indent=2)
     if refused := JsonStrictValidator(SchemaVersion.V1_6).validate_str(text):
         raise ValueError(f"not a valid CycloneDX document: {refused}")
     return text

@@ -70,6 +70,7 @@ def _slim(root: Path) -> None:
     for folder in ("var/lib/apt/lists", "var/cache/apt", "var/log"):
         for path in (root / folder).iterdir():
             shutil.rmtree(path) if path.is_dir() else path.unlink()
+    (root / "var/cache/ldconfig/aux-cache").unlink(missing_ok=True)  # has inode numbers
     # What identifies the machine it was made on.
     for name in ("etc/hostname", "etc/resolv.conf"):
         (root / name).write_text("")

@@ -26,12 +26,12 @@ def queue(namespace: str, **more: Any) -> Json:
 
 
 @asynccontextmanager
-async def service(here: World, work: Work) -> AsyncGenerator[None]:
+async def service(here: World, work: Work, kind: str = "Deployment") -> AsyncGenerator[None]:
     """Tells the queue per ready pod, all the time."""
 
     async def go_on() -> None:
         while True:
-            ready = (await here.get("Deployment", "web"))["status"].get("readyReplicas", 0)
+            ready = (await here.get(kind, "web"))["status"].get("readyReplicas", 0)
             queue_is(here, work() / max(1, ready))
             await asyncio.sleep(0.3)
 

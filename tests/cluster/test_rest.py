@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+from datetime import UTC, datetime
 from typing import Any
 
+from akeso.api.meta import API_VERSION
 from akeso_lab.fake_nodes import BEHAVIOUR
 from cluster.effects import in_words
-from cluster.harness import World, conditions
+from cluster.harness import AKESO, World, conditions
 from cluster.workloads import MEMORY_SIGNAL, ROLLOUT_SIGNAL, broken, policy, query_signal, workload
 
 REST_SECONDS = 30
@@ -41,6 +43,38 @@ async def test_at_rest_the_operator_writes_nothing_but_its_lease(here: World) ->
     assert here.audited() != []
     assert await here.healings() == []
     assert here.operator.starts == 1
+
+
+async def test_of_finished_healings_the_oldest_go_when_there_are_too_many(here: World) -> None:
+    """But none of the last 24 h, which guards still count."""
+    begun, ended = "2026-01-01T00:00:00Z", "2026-01-01T00:{:02}:00Z"
+    for number in range(13):
+        spec = {
+            "policyRef": {"name": "care", "uid": "1"},
+            "target": {"kind": "Deployment", "name": "web", "uid": "2"},
+            "signal": "rollout",
+            "fingerprint": f"f{number}",
+            "origin": "Event",
+            "evidence": {"message": "it was so", "sampledAt": begun, "since": begun},
+        }
+        meta = {"name": f"old-{number:02}", "namespace": here.name}
+        made = {"apiVersion": API_VERSION, "kind": "Healing", "metadata": meta, "spec": spec}
+        await here.api.post(f"{AKESO}/namespaces/{here.name}/healings", made)
+        at = (
+            ended.format(number)
+            if number < 12
+            else datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+        )
+        status = {"verdict": "Verified", "completedAt": at}
+        await here.patch("Healing", f"old-{number:02}", {"status": status}, "/status")
+    here.operator.start(keep_finished="10")
+
+    async def pruned() -> bool:
+        return len(await here.healings()) == 10
+
+    await here.until(pruned, what="the oldest are pruned")
+    names = {h["metadata"]["name"] for h in await here.healings()}
+    assert names == {f"old-{number:02}" for number in range(3, 13)}
 
 
 def lease_writes(here: World) -> list[str]:

@@ -72,6 +72,19 @@ async def test_pods_are_added_before_the_load_and_taken_away_after_it(here: Worl
     assert "akeso" not in managers(await here.get("Deployment", "web"))
 
 
+async def test_the_replicas_of_a_stateful_set_are_its_own(here: World) -> None:
+    await here.apply(workload("StatefulSet", replicas=2))
+    await here.rolled_out("StatefulSet")
+    await here.apply(policy(queue(here.name)))
+    async with service(here, lambda: 260.0, "StatefulSet"):
+        start(here)
+        [healing] = await here.healed()
+    assert healing["status"]["verdict"] == "Verified"
+    found = await here.get("StatefulSet", "web")
+    assert found["spec"]["replicas"] > 2
+    assert "akeso" not in managers(found)
+
+
 def autoscaler(**spec: Any) -> Json:
     """Without metrics of its pods it only keeps its bounds."""
     target = {"apiVersion": "apps/v1", "kind": "Deployment", "name": "web"}

@@ -138,7 +138,7 @@ NEEDED: dict[str, Json] = {
     "ScaleOut": {
         "apiGroups": ["autoscaling"],
         "resources": ["horizontalpodautoscalers"],
-        "verbs": ["patch"],
+        "verbs": ["get", "patch"],
     },
     "Rollback": {"apiGroups": [""], "resources": ["pods"], "verbs": ["delete"]},
     "RaiseMemoryTemplate": {

@@ -31,6 +31,7 @@ INSIDE = (
 pytestmark = pytest.mark.every_kubernetes
 
 
+# Roles for people are the same for all installations, so those of one test would go with another.
 def watching(shop: str, **settings: Any) -> Json:
     return {"settings": {"watchNamespaces": [shop], **settings}, "people": {"create": False}}
 
@@ -45,7 +46,7 @@ def left(lab: Lab, home: str) -> list[str]:
 def test_the_strictest_pod_security_accepts_everything_without_a_warning(
     lab: Lab, helm: Helm, home: str, shop: str
 ) -> None:
-    values = {**EVERYTHING, **FOREIGN}
+    values = {**EVERYTHING, **FOREIGN, "people": {"create": False}}
     values["settings"] = {**EVERYTHING["settings"], "watchNamespaces": [shop]}
     for name, kind in (("prometheus", "secret generic"), ("company-ca", "configmap")):
         lab.kubectl("-n", home, "create", *kind.split(), name, "--from-literal=key=value")

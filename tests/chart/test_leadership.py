@@ -91,7 +91,8 @@ class Replicas:
 async def replicas(lab: Lab, helm: Helm, tmp_path: Path) -> AsyncIterator[Replicas]:
     async with AsyncExitStack() as stack:
         home, shop = (_namespace(lab, what, stack) for what in ("home", "shop"))
-        values = {"settings": {"watchNamespaces": [shop], "healers": HEALERS}}
+        settings = {"watchNamespaces": [shop], "healers": HEALERS}
+        values = {"settings": settings, "people": {"create": False}}
         await asyncio.to_thread(helm.install, home, values, *TAKE_OVER)
         stack.push_async_callback(asyncio.to_thread, helm.uninstall, home)
         api = await connect(Settings.model_validate({"kubeconfig": str(lab.kubeconfig)}))

@@ -189,7 +189,7 @@ async def test_without_budgets_it_heals_nothing_blindly_and_says_so(stage: Stage
         await here.apply(policy(query_signal(here.name)))
         here.operator.start()
         await here.condition("Ready", "True")
-        await degraded(here, "may not get, list, watch poddisruptionbudgets", "forbids")
+        await degraded(here, "may not list, watch poddisruptionbudgets", "forbids")
 
 
 async def test_without_its_records_nothing_is_healed_and_it_is_said(stage: Stage) -> None:

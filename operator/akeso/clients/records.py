@@ -200,17 +200,19 @@ class KubernetesRecords:
         except StaleError:
             log.info("The HealingControl was created by somebody else.")
 
-    async def lead(self, identity: str) -> bool:
-        """Says who leads, before anything else is written; whether that is a change. The admission
-        policy that stands on it refuses what any other replica writes."""
+    async def lead(self, identity: str, capabilities: tuple[Capability, ...]) -> bool:
+        """Says who leads and what this installation can do, before anything else is written;
+        whether the leader is another one. The admission policy that stands on it refuses what any
+        other replica writes."""
         control = await self.live_control()
         if control is None:
             raise StaleError("The HealingControl was deleted a moment ago.")
-        if control.status.leader == identity:
-            return False
-        status = control.status.model_copy(update={"leader": identity})
-        await self.save_control(control.model_copy(update={"status": status}))
-        return True
+        before = control.status.leader
+        told = {"leader": identity, "capabilities": capabilities}
+        status = control.status.model_copy(update=told)
+        if status != control.status:
+            await self.save_control(control.model_copy(update={"status": status}))
+        return before != identity
 
     async def able(self, capabilities: tuple[Capability, ...]) -> None:
         """Writes down what this installation can do, where that has changed."""

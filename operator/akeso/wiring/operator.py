@@ -16,6 +16,7 @@ import kopf
 
 from akeso.clients.clock import SystemClock
 from akeso.clients.endpoints import Endpoints, serve
+from akeso.clients.kubernetes.capabilities import capabilities
 from akeso.clients.kubernetes.cluster import KubernetesCluster
 from akeso.clients.kubernetes.connection import ApiServer, connect, credentials
 from akeso.clients.kubernetes.events import EventNotifier
@@ -254,7 +255,8 @@ class Operator:
     async def _take_over(self) -> None:
         """What a former leader may still write is stored before anything is read."""
         await self.records.ensure_control()
-        if await self.records.lead(self.leadership.identity):
+        able = await capabilities(self.api, self.settings.namespace)
+        if await self.records.lead(self.leadership.identity, able):
             await self.clock.sleep(SETTLES_SECONDS)
 
     async def _tell(self) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import threading
 import time
 from collections.abc import Callable, Mapping
@@ -13,6 +12,7 @@ from typing import Any
 
 from akeso_lab import Lab
 from node.operator_process import ROOT, OperatorProcess
+from node.reader import Reader
 
 Json = dict[str, Any]
 
@@ -44,6 +44,7 @@ class Scene:
         self.home = f"{name}-akeso"  # where this scene's operator lives
         self.user = f"akeso-{name}"
         self.deaths = Deaths()
+        self.reader = Reader(lab)
         self.operator: OperatorProcess | None = None
         self._folder = folder
         self._stop = threading.Event()
@@ -105,14 +106,12 @@ class Scene:
             }
         )
 
-    def get(self, kind: str, *arguments: str) -> list[Json]:
-        found: list[Json] = json.loads(
-            self.lab.kubectl("get", kind, "-n", self.name, "-o", "json", *arguments)
-        )["items"]
-        return found
+    def get(self, plural: str, selector: str = "") -> list[Json]:
+        """All of a kind in the scene's namespace, by labels."""
+        return self.reader.list(plural, self.name, selector)
 
     def healings(self) -> list[Json]:
-        return self.get("healings.akeso.dev")
+        return self.get("healings")
 
     def wait(self, what: Callable[[], Any], seconds: float, saying: str) -> Any:
         """Until `what` is true; AssertionError with the operator's last lines."""
@@ -144,6 +143,7 @@ class Scene:
             self.operator.kill()
         if self._watcher.is_alive():
             self._watcher.join()
+        self.reader.close()
         for namespace in (self.name, self.home):
             self.lab.kubectl("delete", "namespace", namespace, "--ignore-not-found", "--wait=false")
 

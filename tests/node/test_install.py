@@ -7,7 +7,6 @@ frozen, an upgrade, and an uninstallation that leaves nothing.
 
 from __future__ import annotations
 
-import json
 import os
 import shutil
 import signal
@@ -52,14 +51,14 @@ def stage(cluster: Lab, tmp_path: Path) -> Iterator[Scene]:
 class Installation:
     """The chart in its namespace, and its replicas as processes of this machine."""
 
-    def __init__(self, lab: Lab, helm: Helm, values: dict[str, Any]) -> None:
-        self.lab = lab
+    def __init__(self, stage: Scene, helm: Helm, values: dict[str, Any]) -> None:
+        self.stage = stage
+        self.lab = stage.lab
         self.helm = helm
         self.values = values
 
     def control(self) -> dict[str, Any]:
-        at = ("-n", HOME, "get", "healingcontrol", "akeso", "--ignore-not-found", "-o", "json")
-        return dict(json.loads(self.lab.kubectl(*at) or "{}"))
+        return self.stage.reader.one("healingcontrols", HOME, "akeso") or {}
 
     def leader(self) -> str:
         return str(self.control().get("status", {}).get("leader", ""))
@@ -77,7 +76,8 @@ class Installation:
         raise AssertionError(f"pod {pod} has no operator process")
 
     def container(self, pod: str) -> dict[str, Any]:
-        raw = json.loads(self.lab.kubectl("-n", HOME, "get", "pod", pod, "-o", "json"))
+        raw = self.stage.reader.one("pods", HOME, pod)
+        assert raw is not None
         [status] = raw["status"]["containerStatuses"]
         return dict(status)
 
@@ -112,7 +112,7 @@ def test_installed_on_a_real_node_it_heals_is_killed_frozen_upgraded_and_leaves_
         stage.service("leak", LEAK_BYTES_PER_SECOND=f"{LEAK_BYTES / LEAK_SECONDS:.0f}")
         stage.service("web", replicas=2, VERSION="v1")
         traffic(stage, cluster)
-        here = Installation(cluster, Helm.of(cluster, tmp_path), values)
+        here = Installation(stage, Helm.of(cluster, tmp_path), values)
         said = here.helm.install(HOME, values)
         assert "warning" not in said.lower(), said
         stage.wait(lambda: _told_of_kinds(cluster), 60, "the kinds are not there")
@@ -155,7 +155,7 @@ def _a_bad_release_is_undone_although_the_leader_is_killed(
     here: Installation, stage: Scene, record_property: Callable[[str, object], None]
 ) -> None:
     def proven() -> bool:
-        [policy] = stage.get("healingpolicies.akeso.dev")
+        [policy] = stage.get("healingpolicies")
         return any(r["name"] == "web" for r in policy.get("status", {}).get("revisions", []))
 
     def rollback() -> dict[str, Any] | None:
@@ -260,8 +260,8 @@ def _an_uninstallation_leaves_nothing(here: Installation, stage: Scene) -> None:
     leases = here.lab.kubectl("-n", HOME, "get", "leases", "-o", "name")
     assert leases.strip() == "", "no Lease comes back"
     for item in (
-        *stage.get("deployments", "--show-managed-fields"),
-        *stage.get("pods", "--show-managed-fields"),
+        *stage.get("deployments"),
+        *stage.get("pods"),
     ):
         meta = item["metadata"]
         notes = [*meta.get("annotations", {}), *meta.get("labels", {}), *meta.get("finalizers", [])]

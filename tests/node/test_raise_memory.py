@@ -29,7 +29,7 @@ def limit_of(pod: Json) -> int:
 
 
 def pod_of(stage: Scene, name: str) -> Json:
-    [pod] = stage.get("pods", "-l", f"app={name}")
+    [pod] = stage.get("pods", f"app={name}")
     return pod
 
 
@@ -111,7 +111,7 @@ def test_a_person_asks_for_room_and_gives_it_back(lab: Lab, scene: Callable[[str
 
 
 def ready(stage: Scene, name: str) -> bool:
-    found = stage.get("pods", "-l", f"app={name}")
+    found = stage.get("pods", f"app={name}")
     return bool(found) and all(
         c["ready"] for p in found for c in p["status"].get("containerStatuses", [{"ready": False}])
     )
@@ -119,8 +119,8 @@ def ready(stage: Scene, name: str) -> bool:
 
 def request(stage: Scene, name: str) -> dict[str, Any]:
     """A Healing that a person asks for: RaiseMemory of all pods of a Deployment."""
-    target = stage.get("deployments", "-l", f"app={name}")[0]["metadata"]
-    [policy] = [p["metadata"] for p in stage.get("healingpolicies.akeso.dev")]
+    target = stage.get("deployments", f"app={name}")[0]["metadata"]
+    [policy] = [p["metadata"] for p in stage.get("healingpolicies")]
     pod = pod_of(stage, name)["metadata"]
     now = datetime.now().astimezone().isoformat(timespec="seconds")
     return {

@@ -57,7 +57,7 @@ def traffic(stage: Scene, lab: Lab) -> None:
 
 
 def _healthy_revision_known(stage: Scene) -> bool:
-    policy = stage.get("healingpolicies.akeso.dev")[0]
+    policy = stage.get("healingpolicies")[0]
     return bool(policy.get("status", {}).get("revisions"))
 
 
@@ -84,7 +84,7 @@ def test_a_bad_rollout_is_undone_in_time(
     bad: dict[str, Any] = {}
 
     def gone() -> bool:
-        pods = [p for p in stage.get("pods", "-l", "app=web") if _version(p) == "v2"]
+        pods = [p for p in stage.get("pods", "app=web") if _version(p) == "v2"]
         if pods and "first" not in bad:
             bad["first"] = time.monotonic()
         if not pods and "first" in bad:
@@ -102,5 +102,5 @@ def test_a_bad_rollout_is_undone_in_time(
     assert healing["status"]["attempts"][0]["healer"] == "Rollback"
     assert took <= WITHIN_SECONDS, f"{took:.0f} s\n{stage.last_lines()}"
     assert len(stage.healings()) == 1, [h["status"] for h in stage.healings()]
-    pods = stage.get("pods", "-l", "app=web")
+    pods = stage.get("pods", "app=web")
     assert {_version(p) for p in pods} == {"v1"}

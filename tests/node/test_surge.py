@@ -84,17 +84,19 @@ def told(counted: Json) -> str:
 
 
 def gone_home(stage: Scene, name: str) -> bool:
-    pods = stage.get("pods", "--field-selector", f"metadata.name=users-of-{name}")
-    return [p["status"]["phase"] for p in pods] == ["Succeeded"]
+    users = stage.reader.one("pods", stage.name, f"users-of-{name}")
+    return users is not None and users["status"]["phase"] == "Succeeded"
 
 
 def replicas(stage: Scene, name: str) -> int:
-    [found] = stage.get("deployments", "--field-selector", f"metadata.name={name}")
+    found = stage.reader.one("deployments", stage.name, name)
+    assert found is not None
     return int(found["spec"]["replicas"])
 
 
 def complete(stage: Scene, name: str) -> bool:
-    [found] = stage.get("deployments", "--field-selector", f"metadata.name={name}")
+    found = stage.reader.one("deployments", stage.name, name)
+    assert found is not None
     return bool(found["status"].get("availableReplicas") == BEFORE)
 
 

@@ -87,5 +87,9 @@ def _operators() -> list[dict[str, Any]]:
     healer's rights are tried. The rights in an operator's own namespace come with its world.
     """
     rights = shipped.rights()
-    role = role_of(roles(rights, Settings(), rights["healers"])[None], {"name": "akeso-operator"})
+    rules = roles(rights, Settings(), rights["healers"])[None]
+    # The worlds' operators watch one namespace each.
+    inside = roles(rights, Settings(watch_namespaces=("any",)), ())["any"]
+    rules += [rule for rule in inside if rule not in rules]
+    role = role_of(rules, {"name": "akeso-operator"})
     return [role, binding(role, {"name": USERS})]

@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import os
 import threading
+import time
 import urllib.request
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
@@ -29,10 +30,19 @@ class Exporter:
 
     def __init__(self, port: int) -> None:
         self.port = port
-        self._values: dict[Series, float] = {}
+        self._values: dict[Series, tuple[float, str]] = {}
         self._lock = threading.Lock()
 
     def put(self, name: str, value: float, **labels: str) -> None:
+        """From now on the value is this one, whenever it is asked for."""
+        self._put(name, (value, ""), labels)
+
+    def put_now(self, name: str, value: float, **labels: str) -> None:
+        """The value of this very moment, for what grows: on a busy machine a scrape comes up to a
+        second after it, and a rate would be of that."""
+        self._put(name, (value, f" {time.time() * 1000:.0f}"), labels)
+
+    def _put(self, name: str, value: tuple[float, str], labels: Mapping[str, str]) -> None:
         with self._lock:
             self._values[name, tuple(sorted(labels.items()))] = value
 
@@ -44,7 +54,8 @@ class Exporter:
 
     def text(self) -> str:
         with self._lock:
-            lines = [f"{name}{_braced(dict(ls))} {v!r}" for (name, ls), v in self._values.items()]
+            found = self._values.items()
+            lines = [f"{name}{_braced(dict(ls))} {v!r}{at}" for (name, ls), (v, at) in found]
         return "".join(f"{line}\n" for line in lines)
 
 

@@ -48,7 +48,7 @@ async def measured(here: World, put: Callable[[float, list[str]], None]) -> Asyn
 def burnt(here: World, pods: list[str], seconds: float) -> None:
     """CPU seconds that each of these pods has used."""
     for pod in pods:
-        here.stage.exporter.put(
+        here.stage.exporter.put_now(
             "container_cpu_usage_seconds_total",
             seconds,
             namespace=here.name,

@@ -12,6 +12,7 @@ from akeso.api.meta import GROUP
 from akeso.cli.crds import CRDS, differences
 from akeso.cli.doctor.checks import Check, Checks, failure, ok, skipped, warning
 from akeso.clients import shipped
+from akeso.clients.kubernetes.capabilities import resizes
 from akeso.clients.kubernetes.connection import ApiServer
 from akeso.clients.kubernetes.raw import Json, part, parts, text
 from akeso.engine.words import seconds_of
@@ -77,9 +78,7 @@ def clock(date: str, before: datetime, after: datetime) -> Check:
 
 async def resize(api: ApiServer) -> Checks:
     """Whether pods can be resized without a restart of theirs."""
-    found = await api.get("/api/v1")
-    names = {text(resource, "name") for resource in parts(found, "resources")}
-    if "pods/resize" in names:
+    if await resizes(api):
         return (ok(RESIZE, "Pods can be resized in place (pods/resize)."),)
     return (
         warning(

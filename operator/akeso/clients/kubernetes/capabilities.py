@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from akeso.api.control import Capability, CapabilityName
 from akeso.clients.kubernetes.connection import ApiServer
+from akeso.clients.kubernetes.paths import CORE
 from akeso.clients.kubernetes.raw import part, parts, text
 from akeso.errors import GoneError, PermanentError
 
@@ -51,9 +52,14 @@ async def capabilities(api: ApiServer, namespace: str) -> tuple[Capability, ...]
     return tuple(found)
 
 
+async def resizes(api: ApiServer) -> bool:
+    """Whether pods have the resize sub-resource: Kubernetes 1.33 and newer."""
+    found = await api.get(f"/{CORE}")
+    return "pods/resize" in {text(resource, "name") for resource in parts(found, "resources")}
+
+
 async def _resize(api: ApiServer) -> Capability:
-    listed = await api.get("/api/v1")
-    there = "pods/resize" in {text(resource, "name") for resource in parts(listed, "resources")}
+    there = await resizes(api)
     return Capability(
         name=CapabilityName.IN_PLACE_RESIZE,
         available="True" if there else "False",

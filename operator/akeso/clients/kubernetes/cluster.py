@@ -9,9 +9,10 @@ from dataclasses import replace
 
 from akeso.clients.kubernetes import assembly, paths, trim
 from akeso.clients.kubernetes.assembly import Surroundings
+from akeso.clients.kubernetes.capabilities import resizes
 from akeso.clients.kubernetes.connection import ApiServer
 from akeso.clients.kubernetes.informers import Informers
-from akeso.clients.kubernetes.raw import Json, part, parts, text
+from akeso.clients.kubernetes.raw import Json, part, text
 from akeso.clients.kubernetes.room import room_around
 from akeso.clients.kubernetes.trim import AutoscalerRecord, RevisionRecord
 from akeso.clients.kubernetes.writes import Writes
@@ -106,9 +107,7 @@ class KubernetesCluster:
     async def _resizes(self) -> bool:
         """Whether pods have the resize sub-resource; asked until they have, for upgrades happen."""
         if not self.informers.resizes:
-            found = await self._api.get(f"/{paths.CORE}")
-            names = {text(r, "name") for r in parts(found, "resources")}
-            self.informers.resizes = "pods/resize" in names
+            self.informers.resizes = await resizes(self._api)
         return self.informers.resizes
 
     async def _optional(self, group: str, plural: str, namespace: str) -> list[Json] | None:

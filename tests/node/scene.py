@@ -71,8 +71,6 @@ class Scene:
             "WATCH_NAMESPACES": self.name,
             "SCRAPE_INTERVAL_SECONDS": str(self.lab.scrape_interval_seconds),
             "REVISION_HEALTHY_SECONDS": "40",
-            "LEASE_SECONDS": "6",
-            "LEASE_RENEW_SECONDS": "2",
             **({"PROMETHEUS_URL": self.lab.prometheus or ""} if prometheus else {}),
             **settings,
         }

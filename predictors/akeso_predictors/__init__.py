@@ -8,17 +8,17 @@
 Pure: no clock, no input or output, no randomness. Importing this package loads NumPy only.
 """
 
-from akeso_predictors.bands import ForecastBand, forecast
 from akeso_predictors.checks import InputError
 from akeso_predictors.exhaustion import ExhaustionPredictor
 from akeso_predictors.forecaster import Forecaster
 from akeso_predictors.replay import Replay, replay
 from akeso_predictors.settings import DecisionSettings, TrendSettings
+from akeso_predictors.values import Forecast, forecast
 
 __all__ = [
     "DecisionSettings",
     "ExhaustionPredictor",
-    "ForecastBand",
+    "Forecast",
     "Forecaster",
     "InputError",
     "Replay",

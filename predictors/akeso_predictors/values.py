@@ -29,7 +29,7 @@ _FEWEST = 4
 
 
 @dataclass(frozen=True, slots=True)
-class ForecastBand:
+class Forecast:
     """`mean` (H, S); `lower`, `upper` (L, H, S) for the levels asked for, in their order; `model`
     (S,) names the winner of the back-test, "none" (and NaN) where fewer than four samples say
     nothing."""
@@ -48,7 +48,7 @@ def forecast(
     step_seconds: float | None = None,
     *,
     method: str = "grid",
-) -> ForecastBand:
+) -> Forecast:
     """Forecast the next `horizon` rows of each series with intervals of `levels` per cent.
 
     `values` (T, S) or (T,), oldest first, NaN (or infinite) where missing. `season` is the length
@@ -76,7 +76,7 @@ def forecast(
     mute = np.isfinite(recent).sum(axis=0) < _FEWEST
     mean[:, mute], model[mute] = np.nan, ABSTAINED
     z = np.array([NormalDist().inv_cdf(0.5 + level / 200) for level in wanted])[:, None, None]
-    return ForecastBand(mean, mean - z * deviation, mean + z * deviation, model)
+    return Forecast(mean, mean - z * deviation, mean + z * deviation, model)
 
 
 def _cycle(season: int | None, step_seconds: float | None, rows: int) -> int | None:

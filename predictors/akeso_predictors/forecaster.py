@@ -6,8 +6,9 @@ from collections.abc import Iterable, Mapping
 
 from akeso.domain.forecast import Forecast, LoadKey, Sample, SeriesKey
 from akeso_predictors.checks import Floats
+from akeso_predictors.classes import for_metric
 from akeso_predictors.exhaustion import ExhaustionPredictor
-from akeso_predictors.settings import DecisionSettings, for_metric
+from akeso_predictors.settings import DecisionSettings
 
 
 class Forecaster:

@@ -10,10 +10,11 @@ from numpy.typing import ArrayLike
 
 from akeso_predictors import checks
 from akeso_predictors.checks import Bools, Floats, Ints
+from akeso_predictors.classes import for_metric
 from akeso_predictors.decision import actionable, elected
 from akeso_predictors.engine import Windows, assess
 from akeso_predictors.legs import Legs, fresh_carry, trace
-from akeso_predictors.settings import DecisionSettings, for_metric
+from akeso_predictors.settings import DecisionSettings
 from akeso_predictors.shapes import bank
 
 # Evaluations at once, so that a long history needs no more memory than a short one.

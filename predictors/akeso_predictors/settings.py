@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, fields, replace
+from dataclasses import dataclass, field, fields
 
 from akeso_predictors.checks import InputError
 
@@ -112,22 +112,3 @@ class DecisionSettings:
             )
         if self.capacity_rows < self.trend.window_rows:
             raise InputError("settings.capacity_rows must not be less than trend.window_rows")
-
-
-# Bursts of CPU are its nature: it is claimed only where it hardly moves (predict.md: best F1 .19).
-CPU_BURSTY = 0.02
-
-
-# What a workload bears: rows for the window twice over (2 h at 15 s); a cycle of load is longer
-# than any ring that fits into memory.
-LOAD_ROWS = 480
-
-
-def for_metric(metric_class: str, settings: DecisionSettings) -> DecisionSettings:
-    """`settings` as they hold for one class of metric: "memory", "cpu" of a single container,
-    "load" (the sum of a workload's CPU use, latency, queues, disks), ..."""
-    if metric_class == "cpu":
-        return replace(settings, trend=replace(settings.trend, bursty=CPU_BURSTY))
-    if metric_class == "load":
-        return replace(settings, by_peaks=False, capacity_rows=LOAD_ROWS)
-    return settings

@@ -1,0 +1,92 @@
+"""Classes of metrics: how the exhaustion of each is decided, and why.
+
+Each row departs from `DecisionSettings` only where its metric behaves differently.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from types import MappingProxyType
+
+from akeso_predictors.checks import InputError
+from akeso_predictors.settings import DecisionSettings
+
+# Bursts of CPU are its nature: it is claimed only where it hardly moves (predict.md: best F1 .19).
+CPU_BURSTY = 0.02
+
+# What a workload bears: rows for the window twice over (2 h at 15 s); a cycle of load is longer
+# than any ring that fits into memory.
+LOAD_ROWS = 480
+
+MINUTES, HOURS, DAYS = 60.0, 3_600.0, 86_400.0
+
+
+@dataclass(frozen=True, slots=True)
+class MetricClass:
+    """One class. `by_peaks`: its next peak passes the limit, not its mean. `bursty`: residuals above
+    this share of the limit forbid a claim (None: as for memory). `rows` kept per series (None: as for
+    memory). `horizon` in seconds that people need to act. `falls`: the limit is approached from
+    above. `why` it is decided so."""
+
+    name: str
+    horizon: float
+    why: str
+    by_peaks: bool = True
+    bursty: float | None = None
+    rows: int | None = None
+    falls: bool = False
+
+    def applied(self, settings: DecisionSettings) -> DecisionSettings:
+        """`settings` as they hold for this class."""
+        trend = (
+            settings.trend if self.bursty is None else replace(settings.trend, bursty=self.bursty)
+        )
+        rows = settings.capacity_rows if self.rows is None else self.rows
+        return replace(
+            settings,
+            trend=trend,
+            by_peaks=settings.by_peaks and self.by_peaks,
+            capacity_rows=max(rows, trend.window_rows),
+        )
+
+
+def _load(name: str, horizon: float, why: str, *, falls: bool = False) -> MetricClass:
+    """A bound that may be touched for a moment, and must not be stayed above."""
+    return MetricClass(name, horizon, why, by_peaks=False, rows=LOAD_ROWS, falls=falls)
+
+
+_ALL = (
+    MetricClass("memory", 30 * MINUTES, "one touch of the limit kills the container"),
+    MetricClass("cpu", 30 * MINUTES, "bursts are its nature", bursty=CPU_BURSTY),
+    _load("load", 30 * MINUTES, "what all pods of a workload bear together"),
+    _load("throttling", 30 * MINUTES, "a share of periods; one bad period hurts nobody"),
+    _load("volume", 4 * HOURS, "nobody but a person makes room; deletions are not turns of a heap"),
+    _load("inodes", 4 * HOURS, "as volumes"),
+    MetricClass("connections", 30 * MINUTES, "the next peak finds no descriptor or no free slot"),
+    _load("queue", 30 * MINUTES, "a queue that is worked off may be long for a moment"),
+    _load("errors", 30 * MINUTES, "a ratio; a lone error is no outage"),
+    _load("latency", 30 * MINUTES, "a quantile; it swings with the requests that fell into it"),
+    _load("certificate", 7 * DAYS, "time runs down at one second per second", falls=True),
+    _load("quota", 4 * HOURS, "changes in steps; only people raise it"),
+    _load("replicas", 30 * MINUTES, "changes in steps that an autoscaler makes"),
+)  # fmt: skip
+
+CLASSES: Mapping[str, MetricClass] = MappingProxyType({c.name: c for c in _ALL})
+
+# Other words that people have for them.
+ALIASES: Mapping[str, str] = MappingProxyType({"disk": "volume", "pool": "connections"})
+
+
+def class_of(name: str) -> MetricClass:
+    """The class of that name or alias. Raises `InputError`, which lists those there are."""
+    found = CLASSES.get(ALIASES.get(name, name))
+    if found is None:
+        known = ", ".join(sorted({*CLASSES, *ALIASES}))
+        raise InputError(f"metric_class must be one of {known}, got {name!r}")
+    return found
+
+
+def for_metric(metric_class: str, settings: DecisionSettings) -> DecisionSettings:
+    """`settings` as they hold for one class of metric, by its name or alias."""
+    return class_of(metric_class).applied(settings)

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from akeso_predictors.linear import NAKED, alarms
 from unit.predictors.injected import STEP, Case
 
 Array = NDArray[Any]
@@ -19,34 +20,13 @@ _LEAD = 5  # rows that a hit must leave
 _FORESEEN = 2 * HOUR  # an alarm longer before the crossing than this was luck, not foresight
 
 
-def predict_linear(values: Array, rows: int, ahead: int) -> Array:
-    """PromQL's predict_linear over the last `rows` rows, `ahead` rows on; (T, S), NaN = missing."""
-    valid = np.isfinite(values)
-    y = np.where(valid, values, 0.0)
-    t = np.arange(len(values), dtype=np.float64)[:, None] * valid
-    sums = [_window(part, rows) for part in (valid * 1.0, t, t * t, y, t * y)]
-    n, st, stt, sy, sty = sums
-    spread = n * stt - st**2
-    slope = np.where(spread > 0, (n * sty - st * sy) / np.maximum(spread, 1e-12), 0)
-    now = np.arange(len(values))[:, None]
-    predicted = sy / np.maximum(n, 1) + slope * (now + ahead - st / np.maximum(n, 1))
-    return np.where(n >= 2, predicted, np.nan)
-
-
-def _window(values: Array, rows: int) -> Array:
-    total = np.cumsum(values, axis=0)
-    total[rows:] = total[rows:] - total[:-rows]
-    return total
-
-
 def naked(values: Array) -> Array:
-    return predict_linear(values, HOUR, HOUR) > 1
+    return alarms(values, 1.0, STEP, HOUR * STEP, gate=NAKED)
 
 
 def gated(values: Array) -> Array:
     """predict_linear with the usual gates: above 70 %, for six minutes."""
-    raised = naked(values) & (np.nan_to_num(values) > 0.7)
-    return _window(raised * 1.0, 7) >= 7
+    return alarms(values, 1.0, STEP, HOUR * STEP)
 
 
 def episodes(alarm: Array) -> Array:

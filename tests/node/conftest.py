@@ -21,6 +21,7 @@ FIRST = (
     "test_installed_on_a_real_node_it_heals_is_killed_frozen_upgraded_and_leaves_nothing",
     "test_users_do_not_notice_a_surge_that_was_foreseen",
     "test_a_leak_lives_longer_by_what_was_promised_and_is_never_restarted",
+    "test_forecasts_hold_against_the_kubelets_own_records",
     "test_ten_steady_leaks_are_all_healed_before_the_limit",
     "test_the_demo_proves_every_claim_also_after_one_that_was_killed",
     "test_a_bad_rollout_is_undone_in_time[errors]",

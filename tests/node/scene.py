@@ -22,6 +22,8 @@ class Deaths:
     """Containers seen killed for their memory or restarted, by pod."""
 
     oom: dict[str, str] = field(default_factory=dict)
+    # Each life that ended so: (pod, start) to end, as the kubelet wrote them down.
+    lives: dict[tuple[str, str], str] = field(default_factory=dict)
     restarts: dict[str, int] = field(default_factory=dict)
 
     def look(self, pods: list[Json]) -> None:
@@ -33,6 +35,7 @@ class Deaths:
                     ended = state.get("terminated") or {}
                     if ended.get("reason") == "OOMKilled":
                         self.oom[name] = ended.get("finishedAt", "")
+                        self.lives[name, ended.get("startedAt", "")] = self.oom[name]
 
 
 class Scene:

@@ -9,16 +9,20 @@ import (
 
 // behaviour is what the environment asks of the service.
 type behaviour struct {
-	version     string
-	errorRatio  float64 // ERROR_RATIO, 0…1: share of requests to / answered with 500
-	unready     bool    // UNREADY=1: /healthz answers 503
-	exitAfter   float64 // EXIT_AFTER_SECONDS: crash with code 1
-	baseBytes   float64 // BASE_BYTES: held from the start
-	leakBytes   float64 // LEAK_BYTES_PER_SECOND: never given back
-	noiseBytes  float64 // NOISE_BYTES: a sawtooth of this height on top, as a healthy service has
-	noisePeriod float64 // NOISE_PERIOD_SECONDS: length of one tooth
-	workers     float64 // WORKERS: requests worked on at a time, the others wait; 0 for no bound
-	workSeconds float64 // WORK_SECONDS: how long each takes a worker
+	version      string
+	errorRatio   float64 // ERROR_RATIO, 0…1: share of requests to / answered with 500
+	unready      bool    // UNREADY=1: /healthz answers 503
+	exitAfter    float64 // EXIT_AFTER_SECONDS: crash with code 1
+	baseBytes    float64 // BASE_BYTES: held from the start
+	leakBytes    float64 // LEAK_BYTES_PER_SECOND: never given back
+	leakAfter    float64 // LEAK_AFTER_SECONDS: it begins so long after the start
+	leakDoubling float64 // LEAK_DOUBLING_SECONDS: its rate doubles in so many seconds; 0 for never
+	leakStep     float64 // LEAK_STEP_BYTES: so much at a time
+	leakMost     float64 // LEAK_MAX_BYTES: and no more than that; 0 for no end
+	noiseBytes   float64 // NOISE_BYTES: a sawtooth of this height on top, as a healthy service has
+	noisePeriod  float64 // NOISE_PERIOD_SECONDS: length of one tooth
+	workers      float64 // WORKERS: requests worked on at a time, the others wait; 0 for no bound
+	workSeconds  float64 // WORK_SECONDS: how long each takes a worker
 }
 
 func readEnvironment() (behaviour, error) {
@@ -32,6 +36,10 @@ func readEnvironment() (behaviour, error) {
 		{"EXIT_AFTER_SECONDS", 0, &b.exitAfter},
 		{"BASE_BYTES", 0, &b.baseBytes},
 		{"LEAK_BYTES_PER_SECOND", 0, &b.leakBytes},
+		{"LEAK_AFTER_SECONDS", 0, &b.leakAfter},
+		{"LEAK_DOUBLING_SECONDS", 0, &b.leakDoubling},
+		{"LEAK_STEP_BYTES", 0, &b.leakStep},
+		{"LEAK_MAX_BYTES", 0, &b.leakMost},
 		{"NOISE_BYTES", 0, &b.noiseBytes},
 		{"NOISE_PERIOD_SECONDS", 60, &b.noisePeriod},
 		{"WORKERS", 0, &b.workers},

@@ -14,6 +14,12 @@ from akeso_lab.processes import Process, Supervisor
 START_SECONDS = 60
 
 
+# GOGC of etcd and the API server: their heaps are small and the cores are few. Collecting garbage a
+# third as often saves a tenth of their CPU and costs some hundred MiB. The controllers stay as they
+# come, because benches stand beside them.
+GARBAGE = "300"
+
+
 @dataclass(frozen=True)
 class ControlPlane:
     """Starts the control plane of ``plan`` with certificates of ``authority``."""
@@ -40,8 +46,8 @@ class ControlPlane:
 
     def start_api(self) -> None:
         """etcd and the API server, which retries until etcd answers."""
-        etcd = self.supervisor.start("etcd", self._etcd())
-        apiserver = self.supervisor.start("kube-apiserver", self._apiserver())
+        etcd = self.supervisor.start("etcd", self._etcd(), GOGC=GARBAGE)
+        apiserver = self.supervisor.start("kube-apiserver", self._apiserver(), GOGC=GARBAGE)
         health = f"http://127.0.0.1:{self.plan.ports['etcd']}/health"
         self.supervisor.wait_until(etcd, self.probe.ready(health), START_SECONDS)
         ready = self.probe.ready(f"{self.plan.server}/readyz")

@@ -60,7 +60,7 @@ class Supervisor:
 
     state: Path
 
-    def start(self, part: str, command: Sequence[str | Path]) -> Process:
+    def start(self, part: str, command: Sequence[str | Path], **environment: str) -> Process:
         """Start ``command`` in a session of its own and write its pid down."""
         log = self.state / "logs" / f"{part}.log"
         log.parent.mkdir(parents=True, exist_ok=True)
@@ -72,7 +72,7 @@ class Supervisor:
                 stderr=subprocess.STDOUT,
                 start_new_session=True,
                 cwd=self.state,
-                env=local_environment() | {OWNER: str(self.state)},
+                env=local_environment() | environment | {OWNER: str(self.state)},
             )
         # The child outlives us on purpose; without this its Popen object warns when collected.
         popen.returncode = 0

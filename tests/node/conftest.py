@@ -15,8 +15,8 @@ from node.scene import Scene
 LAB_NAME = os.environ.get("AKESO_TEST_LAB", "test-node")
 
 
-# Tests that wait longest begin first: the tier takes as long as what ends last. With 9 workers the
-# tenth test follows the first one, the eleventh the second; nothing follows the last few.
+# Tests that wait longest begin first: the tier takes as long as what ends last. With 10 workers the
+# eleventh test follows the first one, the twelfth the second; nothing follows the last few.
 FIRST = (
     "test_installed_on_a_real_node_it_heals_is_killed_frozen_upgraded_and_leaves_nothing",
     "test_users_do_not_notice_a_surge_that_was_foreseen",

@@ -19,7 +19,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
-from akeso.api.meta import API_VERSION, GROUP
+from akeso.api.meta import API_VERSION
 from akeso_lab import Lab
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -95,10 +95,7 @@ def policy(mode: str) -> Json:
 def deploy(lab: Lab, fleet: Fleet) -> None:
     """Applies everything; returns once every pod is ready."""
     lab.add_kwok_nodes(NODES)
-    crds = ROOT / "crds"
-    lab.kubectl("apply", "--server-side", "--force-conflicts", "-f", str(crds))
-    names = [f"crd/{path.stem}.{GROUP}" for path in crds.glob("*.yaml")]
-    lab.kubectl("wait", "--for=condition=Established", "--timeout=60s", *names)
+    lab.apply_crds(ROOT / "crds")
     for namespace in range(fleet.namespaces):
         lab.apply(*fleet.objects(namespace))
     wait_until_ready(lab, fleet)

@@ -76,8 +76,7 @@ def _operator_at_work(lab: Any) -> Iterator[Mapping[str, str]]:
     from cluster.workloads import MEMORY_SIGNAL, policy, query_signal, workload
 
     lab.add_kwok_nodes(2)
-    lab.kubectl("apply", "--server-side", "-f", str(ROOT / "crds"))
-    lab.kubectl("wait", "--for=condition=Established", "crd", "--all", "--timeout=60s")
+    lab.apply_crds(ROOT / "crds")
     for namespace in (SHOP, OWN):
         lab.kubectl("create", "namespace", namespace)
     alice = lab.user_kubeconfig("alice", ("system:masters",))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import subprocess
+import time
 import urllib.request
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass, field, fields
@@ -31,6 +32,8 @@ from akeso_lab.parts import (
 )
 from akeso_lab.places import state_dir
 from akeso_lab.processes import local_environment
+
+_SERVED_SECONDS = 60.0
 
 
 @dataclass(frozen=True)
@@ -128,6 +131,25 @@ class Lab:
         return self.kubectl(
             "apply", "--server-side", "--force-conflicts", "-f", "-", stdin=manifest
         )
+
+    def apply_crds(self, folder: Path) -> None:
+        """Apply a folder of definitions on the server side; returns once they are served."""
+        self.kubectl("apply", "--server-side", "--force-conflicts", "-f", str(folder))
+        deadline = time.monotonic() + _SERVED_SECONDS
+        # Not `kubectl wait`: it fails on a definition that has no conditions yet.
+        while waiting := self._unserved(folder):
+            if time.monotonic() > deadline:
+                raise LabError("kubectl", f"{', '.join(waiting)} are not served", "see the log")
+            time.sleep(0.2)
+
+    def _unserved(self, folder: Path) -> list[str]:
+        found = json.loads(self.kubectl("get", "-f", str(folder), "-o", "json"))
+        waiting: list[str] = []
+        for crd in found.get("items", [found]):
+            conditions = crd.get("status", {}).get("conditions") or ()
+            if not any(c["type"] == "Established" and c["status"] == "True" for c in conditions):
+                waiting.append(crd["metadata"]["name"])
+        return waiting
 
     def audit_events(self) -> Iterator[dict[str, Any]]:
         """What the API server has recorded so far, oldest first (Metadata of every write and

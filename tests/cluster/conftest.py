@@ -11,7 +11,6 @@ from typing import Any
 
 import pytest
 
-from akeso.api.meta import GROUP
 from akeso.clients import shipped
 from akeso.clients.kubernetes.rights import roles
 from akeso.settings import Settings
@@ -66,9 +65,7 @@ def stage(lab: Lab, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stage]
     """Nodes, custom resources, a user for operators, and metrics; once, whoever comes first."""
     with exclusive(lab.state / ".cluster-tests.lock"):
         lab.add_kwok_nodes(2)
-        lab.kubectl("apply", "--server-side", "--force-conflicts", "-f", str(CRDS))
-        names = [f"crd/{path.stem}.{GROUP}" for path in CRDS.iterdir()]
-        lab.kubectl("wait", "--for=condition=Established", "--timeout=60s", *names)
+        lab.apply_crds(CRDS)
         lab.apply(*_operators())
         kubeconfig = lab.user_kubeconfig(USER, (USERS,))
     with exporting(lab) as exporter:

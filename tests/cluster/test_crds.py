@@ -37,9 +37,7 @@ ALERT = {"name": "s", "alert": {"matchLabels": {"alertname": "Slow"}}}
 
 @pytest.fixture(scope="module", autouse=True)
 def crds(lab: Lab) -> None:
-    lab.kubectl("apply", "--server-side", "--force-conflicts", "-f", str(CRDS))
-    names = [f"crd/{path.stem}.{GROUP}" for path in CRDS.iterdir()]
-    lab.kubectl("wait", "--for=condition=Established", "--timeout=60s", *names)
+    lab.apply_crds(CRDS)
 
 
 @pytest.fixture(scope="module")

@@ -54,11 +54,7 @@ class Scene:
         self._watcher = threading.Thread(target=self._watch, daemon=True)
 
     def prepare(self) -> None:
-        self.lab.kubectl("apply", "--server-side", "--force-conflicts", "-f", str(ROOT / "crds"))
-        self.lab.kubectl(
-            "wait", "--for=condition=Established", "--timeout=30s", "crd",
-            "healings.akeso.dev", "healingpolicies.akeso.dev", "healingcontrols.akeso.dev",
-        )  # fmt: skip
+        self.lab.apply_crds(ROOT / "crds")
         for namespace in (self.name, self.home):
             self.lab.kubectl("delete", "namespace", namespace, "--ignore-not-found", "--wait=true")
             self.lab.kubectl("create", "namespace", namespace)

@@ -34,10 +34,6 @@ def load(path: Path) -> list[Object]:
     return [found for found in yaml.safe_load_all(path.read_text()) if found]
 
 
-def crds(root: Path) -> list[Object]:
-    return [o for path in sorted((root / "crds").glob("*.yaml")) for o in load(path)]
-
-
 def workloads(root: Path, image: str) -> list[Object]:
     """Services, users and the policy, in the demo's namespace and with the lab's image."""
     folder = root / "examples" / "demo"

@@ -72,10 +72,7 @@ class Stage:
 
     def install(self) -> Path:
         """Kinds, namespaces and the operator's rights; the operator's kubeconfig."""
-        self.lab.apply(*manifests.crds(self.root))
-        self.lab.kubectl(
-            "wait", "--for=condition=Established", "--timeout=30s", "crd", *_crd_names(self.root)
-        )
+        self.lab.apply_crds(self.root / "crds")
         spaces = (manifests.namespace(n) for n in (names.SYSTEM, names.NAMESPACE))
         self.lab.apply(*spaces, *manifests.rights(self.root))
         # A certificate for the very name of the service account: RBAC sees no difference.
@@ -112,7 +109,3 @@ class Stage:
         found = json.loads(self.lab.kubectl("-n", names.NAMESPACE, "get", kind, "-o", "json"))
         items: list[dict[str, Any]] = found["items"]
         return items
-
-
-def _crd_names(root: Path) -> list[str]:
-    return [o["metadata"]["name"] for o in manifests.crds(root)]

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
 from numpy.typing import ArrayLike
 
 from akeso_predictors import checks
+from akeso_predictors.calibration import Calibration
 from akeso_predictors.checks import Bools, Floats, Ints
 from akeso_predictors.classes import for_metric
 from akeso_predictors.decision import actionable, elected
@@ -41,6 +42,7 @@ def replay(
     restarts: ArrayLike | None = None,
     metric_class: str = "memory",
     breaks: ArrayLike | None = None,
+    calibration: Calibration | None = None,
     *,
     threshold: float = 0.8,
     settings: DecisionSettings | None = None,
@@ -51,26 +53,56 @@ def replay(
     `limits` a scalar, (S,) or (T, S) in the same unit, NaN where there is none. `restarts` and
     `breaks` (T,) or (T, S) mark (non-zero) the first row of a new container and the first row
     after a rollout or an action of our own: both begin a leg and wait for new samples.
+    `calibration` corrects probabilities and times at every row, as it does in the operator.
     Raises `InputError` naming the argument. Garbage values (negative, infinite) count as missing.
     """
+    history = read(values, limits, step_seconds, restarts, metric_class, breaks, settings)
+    horizon = checks.positive("horizon_seconds", horizon_seconds)
+    series, rows = history.values.shape
+    if rows == 0 or series == 0:
+        return _nothing(rows, series)
+    found = assessed(history, horizon / history.step)
+    return _decided(history, found.corrected(calibration or Calibration(), horizon), threshold)
+
+
+@dataclass(frozen=True, slots=True)
+class History:
+    """Arguments, checked: `values` (S, T) float32, `resets` (S, T) where a container or a leg of
+    ours begins, its legs, the step in seconds."""
+
+    values: Floats
+    resets: Bools
+    legs: Legs
+    step: float
+    metric_class: str
+    settings: DecisionSettings
+
+
+def read(
+    values: ArrayLike, limits: ArrayLike, step_seconds: float, restarts: ArrayLike | None,
+    metric_class: str, breaks: ArrayLike | None, settings: DecisionSettings | None,
+) -> History:  # fmt: skip
+    """The history that arguments of `replay` describe. Raises `InputError` naming the argument."""
     given = checks.matrix("values", values)
     rows, series = given.shape
     step = checks.positive("step_seconds", step_seconds)
-    horizon = checks.positive("horizon_seconds", horizon_seconds) / step
     known = checks.bounds("limits", limits, rows, series)
     marks = checks.flags("restarts", restarts, rows, series) | checks.flags(
         "breaks", breaks, rows, series
     )
     chosen = for_metric(metric_class, settings or DecisionSettings())
-    clean = checks.cleaned(given).astype(np.float32)
-    if rows == 0 or series == 0:
-        return _nothing(rows, series)
-    resets = _shown(marks.T, np.isfinite(clean.T))
-    legs, _ = trace(clean.T.astype(np.float64), known.T, resets, fresh_carry(series), chosen)
-    return _decided(clean.T, legs, step, horizon, threshold, chosen)
+    clean = checks.cleaned(given).astype(np.float32).T
+    resets = shown(marks.T, np.isfinite(clean))
+    carry = fresh_carry(series)
+    if rows and series:
+        legs, _ = trace(clean.astype(np.float64), known.T, resets, carry, chosen)
+    else:
+        none, nothing = np.zeros((series, rows), np.int64), np.zeros((series, rows))
+        legs = Legs(none, none, none, none, nothing, nothing)
+    return History(clean, resets, legs, step, metric_class, chosen)
 
 
-def _shown(marks: Bools, valid: Bools) -> Bools:
+def shown(marks: Bools, valid: Bools) -> Bools:
     """Marks (S, T) where the operator would see them: at the first sample after each."""
     marked = np.cumsum(marks, axis=1)
     told = np.maximum.accumulate(np.where(valid, marked, 0), axis=1)
@@ -85,35 +117,32 @@ def _nothing(rows: int, series: int) -> Replay:
     )
 
 
-def _decided(
-    values: Floats, legs: Legs, step: float, horizon: float, threshold: float,
-    settings: DecisionSettings,
-) -> Replay:  # fmt: skip
-    """Evaluate the rows with a sample, vote over them, and hold the result over missed scrapes."""
-    series, rows = values.shape
+@dataclass(frozen=True, slots=True)
+class Assessed:
+    """Evaluations of a history: where (N,) in its flat rows, probability (N,), time to the limit
+    (N, 3) in rows, level (N,), and whether nothing is claimed (N,)."""
+
+    history: History
+    which: Ints
+    probability: Floats
+    ttf: Floats
+    level: Floats
+    silent: Bools
+
+    def corrected(self, calibration: Calibration, horizon_seconds: float) -> Assessed:
+        """With what outcomes have taught."""
+        name = self.history.metric_class
+        return replace(
+            self,
+            probability=calibration.probability(name, self.probability),
+            ttf=calibration.ttf(name, horizon_seconds, self.ttf),
+        )
+
+
+def assessed(history: History, horizon: float) -> Assessed:
+    """Evaluate every row with a sample and a limit; `horizon` in rows."""
+    values, legs, settings = history.values, history.legs, history.settings
     which = np.flatnonzero((np.isfinite(values) & np.isfinite(legs.limit)).ravel())
-    probability, ttf, level, silent = _assessed(values, legs, which, horizon, settings)
-    recent = _votes(probability, legs, which, rows, settings)
-    alarm = elected(recent, threshold, settings) & ~silent
-    alarm &= actionable(
-        level, ttf, legs.fresh.ravel()[which], legs.fresh_age.ravel()[which], step, settings
-    )
-    held = _newest(which, series, rows, settings.missed_scrapes)
-    out = _nothing(rows, series)
-    told = held >= 0
-    told[told] &= ~silent[held[told]]
-    out.abstained[:] = ~told.T
-    out.probability.T[told] = probability[held[told]]
-    out.alarm.T[told] = alarm[held[told]]
-    out.ttf[:] = np.inf
-    out.ttf.transpose(1, 0, 2)[told] = ttf[held[told]].astype(np.float64) * step
-    return out
-
-
-def _assessed(
-    values: Floats, legs: Legs, which: Ints, horizon: float, settings: DecisionSettings
-) -> tuple[Floats, Floats, Floats, Bools]:
-    """Probability, time to the limit in rows, level and silence of the evaluations `which`."""
     series, rows = values.shape
     width = settings.trend.window_rows
     padded = np.full((series, width - 1 + rows), np.nan, dtype=np.float32)
@@ -132,7 +161,27 @@ def _assessed(
         found = assess(windows, np.full(len(s), horizon, np.float32), shapes, settings)
         probability[part], ttf[part], level[part] = found.probability, found.ttf, found.level
         silent[part] = found.bursty | found.unbounded | (windows.samples < settings.min_samples)
-    return probability, ttf, level, silent
+    return Assessed(history, which, probability, ttf, level, silent)
+
+
+def _decided(history: History, found: Assessed, threshold: float) -> Replay:
+    """Vote over the evaluations, and hold the result over missed scrapes."""
+    series, rows = history.values.shape
+    legs, settings, which = history.legs, history.settings, found.which
+    recent = _votes(found.probability, legs, which, rows, settings)
+    alarm = elected(recent, threshold, settings) & ~found.silent
+    fresh, fresh_age = legs.fresh.ravel()[which], legs.fresh_age.ravel()[which]
+    alarm &= actionable(found.level, found.ttf, fresh, fresh_age, history.step, settings)
+    held = _newest(which, series, rows, settings.missed_scrapes)
+    out = _nothing(rows, series)
+    told = held >= 0
+    told[told] &= ~found.silent[held[told]]
+    out.abstained[:] = ~told.T
+    out.probability.T[told] = found.probability[held[told]]
+    out.alarm.T[told] = alarm[held[told]]
+    out.ttf[:] = np.inf
+    out.ttf.transpose(1, 0, 2)[told] = found.ttf[held[told]].astype(np.float64) * history.step
+    return out
 
 
 def _votes(

@@ -26,13 +26,20 @@ _LOST = 0.01  # scrapes that are missing
 
 @dataclass(frozen=True, slots=True)
 class Case:
-    """One series (T,) as share of its limit of 1; `onset` and `crossing` are rows, None without
-    a leak; after the crossing nothing was measured."""
+    """One series (T,); `onset` and `crossing` of its limit are rows, None without a leak. After the
+    crossing nothing was measured until `restart`, the first row of a new container. `limit` is a
+    number or one per row (T,); `rollout` is the first row after one; `step`, `horizon` in seconds."""
 
     kind: str
     values: Series
     onset: int | None = None
     crossing: int | None = None
+    restart: int | None = None
+    limit: float | Series = 1.0
+    rollout: int | None = None
+    metric: str = "memory"
+    step: float = STEP
+    horizon: float = 3600.0
 
 
 def pods(metric: str = "mem", held_out: bool = False, day: str = "*") -> dict[str, Series]:

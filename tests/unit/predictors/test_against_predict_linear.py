@@ -12,8 +12,8 @@ from unit.predictors.scoring import gated, judged
 def test_exhaustion_on_real_backgrounds_is_told_apart_better_than_by_gated_predict_linear():
     made = cases(100, seed=7)
     values = np.stack([case.values for case in made], axis=1)
-    ours = judged(made, replay(values, 1.0, STEP, 3600.0).alarm)
-    theirs = judged(made, gated(values))
+    ours = judged(made, replay(values, 1.0, STEP, 3600.0).alarm.T)
+    theirs = judged(made, gated(values).T)
     assert ours["recall"] >= max(theirs["recall"], 0.93)
     assert ours["precision"] >= 0.9
     assert ours["lead_median_min"] >= 40

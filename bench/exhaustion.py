@@ -58,7 +58,10 @@ def replayed(made: list[Case]) -> list[Replay]:
         for s, i in enumerate(members):
             own = slice(s, s + 1)
             found[i] = Replay(
-                said.probability[:, own], said.alarm[:, own], said.ttf[:, own], said.abstained[:, own]
+                said.probability[:, own],
+                said.alarm[:, own],
+                said.ttf[:, own],
+                said.abstained[:, own],
             )
     return [found[i] for i in range(len(made))]
 
@@ -190,7 +193,9 @@ def table(result: dict[str, Any]) -> str:
     for metric, lines in result.get("healthy", {}).items():
         for factor, line in lines.items():
             rates = "  ".join(f"{name} {rate:.3f}" for name, rate in line.items())
-            rows.append(f"real {metric}, limit {factor} x max, false alarms per series-day:  {rates}")
+            rows.append(
+                f"real {metric}, limit {factor} x max, false alarms per series-day:  {rates}"
+            )
     if "undecided" in result:
         scores = "  ".join(f"{k} {v:.3f}" for k, v in result["undecided"].items())
         rows.append(f"where akeso is undecided, Brier:  {scores}")
@@ -205,7 +210,9 @@ def _compared(name: str, found: dict[str, Any], methods: tuple[str, ...]) -> lis
         if step.startswith("step_"):
             for key, value in own.items():
                 rows.append(f"  {step} {key:28}{value:9.3f}{found['gated'][step][key]:9.3f}")
-    rows.append("  leaks alarmed in time | healthy series ever alarmed, false alarms per series-day")
+    rows.append(
+        "  leaks alarmed in time | healthy series ever alarmed, false alarms per series-day"
+    )
     for kind in found["akeso"]["kinds"]:
         line = "".join(f"{found[m]['kinds'][kind]:9.3f}" for m in methods)
         rate = "".join(f"{found[m]['false_by_kind'][kind]:9.3f}" for m in ("akeso", "gated"))

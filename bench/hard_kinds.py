@@ -5,7 +5,7 @@ holds, a job that leaks and one that repeats, a warm-up after a rollout and a le
 Steps of 15, 30 and 60 s; a seventh of the series last three days. One scrape in a hundred is lost.
 Levels are made as shares of the limit and then given in units of their own (bytes, connections).
 
-`pairs` of constants below are the bounds of uniform draws; none was chosen by what Akeso says.
+Constants are the bounds of draws; none was chosen by what Akeso says.
 """
 
 from __future__ import annotations
@@ -58,7 +58,8 @@ class Scene:
         return int(self.random.integers(20, last))
 
     def since(self, row: int) -> Series:
-        return np.maximum(self.t - self.t[row], 0)
+        gone: Series = np.maximum(self.t - self.t[row], 0)
+        return gone
 
     def teeth(self, period: float, wear: float = 0.1) -> tuple[Series, Series]:
         """Phase 0..1 and number of the tooth, periods vary by `wear`."""
@@ -71,7 +72,8 @@ class Scene:
     def daily(self, peak: float) -> Series:
         """Traffic of a day, 0..1, its peak at `peak` seconds, sharper by day than by night."""
         wave = (1 + np.cos(2 * np.pi * (self.t - peak) / _DAY)) / 2
-        return wave**1.5
+        shaped: Series = np.power(wave, 1.5)
+        return shaped
 
 
 def jvm(scene: Scene, creep: float = 0.0) -> Made:
@@ -126,7 +128,9 @@ def pool(scene: Scene, leak: float = 0.0) -> Made:
     """Connections follow the traffic and are counted in whole ones."""
     size, base = scene.draw(50, 400), scene.draw(0.2, 0.5)
     onset = scene.onset((1 - base) / leak) if leak else None
-    traffic = base * (1 + scene.draw(0.1, 0.4) * np.sin(2 * np.pi * scene.t / scene.seconds(1800, 14400)))
+    traffic = base * (
+        1 + scene.draw(0.1, 0.4) * np.sin(2 * np.pi * scene.t / scene.seconds(1800, 14400))
+    )
     leaked = 0 if onset is None else leak * scene.since(onset)
     # Neighbouring scrapes see mostly the same connections.
     walk = np.convolve(scene.random.normal(size=len(scene.t) + 15), np.ones(16) / 4, "valid")
@@ -192,7 +196,11 @@ def warm_up_after_rollout(scene: Scene) -> Made:
 
 
 def leak_with_rollout(scene: Scene) -> Made:
-    before, start, takes = scene.draw(0.3, 0.6), scene.draw(0.1, 0.5), scene.seconds(0.7 * _HOUR, 5 * _HOUR)
+    before, start, takes = (
+        scene.draw(0.3, 0.6),
+        scene.draw(0.1, 0.5),
+        scene.seconds(0.7 * _HOUR, 5 * _HOUR),
+    )
     row = scene.onset(takes)
     risen = start + (1.03 - start) * scene.since(row) / takes
     return Made(np.where(scene.t < scene.t[row], before, risen) * scene.real, row, rollout=row)
@@ -205,7 +213,11 @@ def step_that_ramps(scene: Scene) -> Made:
 
 
 def growth_to_a_cap(scene: Scene) -> Made:
-    low, cap, takes = scene.draw(0.2, 0.5), scene.draw(0.65, 0.93), scene.seconds(1.5 * _HOUR, 5 * _HOUR)
+    low, cap, takes = (
+        scene.draw(0.2, 0.5),
+        scene.draw(0.65, 0.93),
+        scene.seconds(1.5 * _HOUR, 5 * _HOUR),
+    )
     share = (scene.since(scene.onset(takes)) / takes).clip(max=1)
     return Made((low + (cap - low) * share) * scene.real)
 
@@ -222,7 +234,11 @@ def pausing_leak(scene: Scene) -> Made:
 
 def raised_limit(scene: Scene) -> Made:
     """A leak under a limit that is raised when two thirds of the way are gone."""
-    low, takes, more = scene.draw(0.2, 0.45), scene.seconds(1.5 * _HOUR, 4 * _HOUR), scene.draw(1.25, 1.5)
+    low, takes, more = (
+        scene.draw(0.2, 0.45),
+        scene.seconds(1.5 * _HOUR, 4 * _HOUR),
+        scene.draw(1.25, 1.5),
+    )
     onset = scene.onset(takes * more * 1.2)
     level = low * scene.real + (1.03 - low) * scene.since(onset) / takes
     late = scene.since(onset) > 0.6 * takes
@@ -303,10 +319,12 @@ def hard_cases(each: int, seed: int, held_out: bool = False) -> list[Case]:
     return found
 
 
-def _case(kind: str, recipe: _Kind, i: int, random: np.random.Generator, real: list[Series]) -> Case:
+def _case(
+    kind: str, recipe: _Kind, i: int, random: np.random.Generator, real: list[Series]
+) -> Case:
     make, metric, steps, lasts, horizon = recipe
     step = steps[i % len(steps)]
-    t = np.arange(round(lasts / step)) * step
+    t = np.arange(0.0, lasts, step)
     while True:
         scene = Scene(t, step, _background(random, real, t), random)
         made = make(scene)

@@ -40,14 +40,12 @@ def holt(case: Case, alpha: float = 0.2, beta: float = 0.05) -> Array:
     x = share(case)
     level, trend = np.nan, 0.0
     ahead = case.horizon / case.step
-    forecast = np.zeros(len(x))
-    for i, value in enumerate(x.tolist()):
-        if value == value:
-            if level != level:
-                level = value
-            else:
-                before, level = level, alpha * value + (1 - alpha) * (level + trend)
-                trend = beta * (level - before) + (1 - beta) * trend
+    forecast = np.full(len(x), np.nan)
+    for i in np.flatnonzero(np.isfinite(x)).tolist():
+        if np.isnan(level):
+            level = x[i]
+        before, level = level, alpha * x[i] + (1 - alpha) * (level + trend)
+        trend = beta * (level - before) + (1 - beta) * trend
         forecast[i] = level + ahead * trend
     return lasting((forecast > 1) & (np.nan_to_num(x) > 0.7), 360, case)
 

@@ -141,8 +141,8 @@ def measure(quick: bool) -> dict[str, Any]:
     usual = {str(n): apart(n, 0.05, 5 if n <= _MOST_WITH_A_DAY else 3) for n in sizes}
     worst = {str(n): apart(n, 1.0, 3) for n in sizes[:2]}
     each = fitted()
-    for n in usual:
-        usual[n]["ets_s"] = each * int(n)
+    for n, line in usual.items():
+        line["ets_s"] = each * int(n)
     result: dict[str, Any] = {"usual": usual, "all leak": worst}
     if len(sizes) > 2:
         cost = np.log([usual[str(n)]["cycle_s"] for n in sizes[1:]])
@@ -151,7 +151,16 @@ def measure(quick: bool) -> dict[str, Any]:
 
 
 def table(result: dict[str, Any]) -> str:
-    columns = ("rows", "parse_s", "ingest_s", "evaluate_s", "cycle_s", "predict_linear_s", "ets_s", "rss_mib")
+    columns = (
+        "rows",
+        "parse_s",
+        "ingest_s",
+        "evaluate_s",
+        "cycle_s",
+        "predict_linear_s",
+        "ets_s",
+        "rss_mib",
+    )
     rows = [f"{'':22}" + "".join(f"{name:>17}" for name in columns)]
     for mix in ("usual", "all leak"):
         for n, line in result[mix].items():

@@ -45,7 +45,8 @@ def least_lead(case: Case) -> float:
 
 def judged(made: Sequence[Case], raised: Iterable[Array]) -> dict[str, Any]:
     """Precision, recall, lead and false alarms of what was `raised` (T,) on each case."""
-    hits, leads, false, blamed, days = 0, [], 0, 0, 0.0
+    leads: list[float] = []
+    hits, false, blamed, days = 0, 0, 0, 0.0
     by_kind: dict[str, list[tuple[int, int, float]]] = {}
     for case, column in zip(made, raised, strict=True):
         begun = episodes(column, 600 / case.step)
@@ -60,7 +61,7 @@ def judged(made: Sequence[Case], raised: Iterable[Array]) -> dict[str, Any]:
             foreseen = case.crossing - _FORESEEN * case.horizon / case.step
             good = (begun > case.onset) & (begun >= foreseen) & (begun < case.crossing)
             lead = (case.crossing - begun[good][0]) * case.step if good.any() else 0
-            hit = good.any() and lead >= least_lead(case)
+            hit = bool(good.any()) and lead >= least_lead(case)
             hits += hit
             leads += [lead] if hit else []
         else:

@@ -104,4 +104,4 @@ def _sums(values: Floats, kernels: Floats) -> tuple[Floats, ...]:
     some = max(1, _BATCH // max(1, values.shape[1]))
     for start in range(0, len(values), some):
         out[start : start + some] = views[start : start + some] @ kernels.T
-    return tuple(np.moveaxis(out, -1, 0))
+    return tuple(out[..., k] for k in range(len(kernels)))

@@ -1,0 +1,1 @@
+"""Recorded series from files of people's own: CSV, and Parquet where pyarrow is installed."""

@@ -218,8 +218,9 @@ async def test_namespaces_are_watched_by_themselves_and_one_that_is_gone_is_name
         await here.apply(elsewhere)
         uids = await here.tire()
         here.operator.start()
-        said = await degraded(here, f"namespace {never} is not watched")
-        assert f"no rights at all in namespace {never}" in said
+        await degraded(
+            here, f"namespace {never} is not watched", f"no rights at all in namespace {never}"
+        )
         healings = await here.healed()
         assert [h["status"]["verdict"] for h in healings] == ["Verified"]
         assert sorted(e.uid for e in here.effects()) == sorted(uids)

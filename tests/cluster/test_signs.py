@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import math
 import time
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
@@ -152,7 +153,7 @@ async def test_ages_rise_while_prometheus_or_a_watch_is_cut_and_the_alert_sees_i
         alert = f'({expression("AkesoNoFreshData")}) and on (job) akeso_leader{{job="{here.name}"}}'
 
         async def age(name: str, of: str, low: float, high: float) -> bool:
-            return low <= (await exported(here))[name, of] < high
+            return low <= (await exported(here)).get((name, of), math.nan) < high
 
         source = "akeso_metrics_source_age_seconds"
         stale = (await exported(here))["akeso_stale_after_seconds", ""]

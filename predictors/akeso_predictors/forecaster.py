@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Iterable, Mapping
 
 from akeso.domain.forecast import Forecast, LoadKey, Sample, SeriesKey
@@ -12,29 +13,28 @@ from akeso_predictors.settings import DecisionSettings
 
 
 class Forecaster:
-    """One predictor for containers' memory and one for what workloads bear (a `LoadKey`).
-
-    They differ in what a swing means (see `DecisionSettings.by_peaks`) and in nothing else.
-    """
+    """One predictor for each class of metrics, made when its first series comes: containers'
+    memory, and whatever class a `LoadKey` names."""
 
     def __init__(self, step_seconds: float) -> None:
+        self._step = step_seconds
         self._memory = ExhaustionPredictor(step_seconds)
-        settings = for_metric("load", DecisionSettings())
-        self._load = ExhaustionPredictor(step_seconds, settings)
+        self._loads: dict[str, ExhaustionPredictor] = {}
 
     def ingest(self, samples: Iterable[Sample]) -> None:
         """Add samples in any order, once or more often; also to back-fill."""
-        loads: list[Sample] = []
+        loads: defaultdict[str, list[Sample]] = defaultdict(list)
 
         def others() -> Iterable[Sample]:
             for sample in samples:
                 if isinstance(sample.key, LoadKey):
-                    loads.append(sample)
+                    loads[sample.key.metric_class].append(sample)
                 else:
                     yield sample
 
         self._memory.ingest(others())
-        self._load.ingest(loads)
+        for name, some in loads.items():
+            self._load(name).ingest(some)
 
     def evaluate(
         self, now: float, horizon: Mapping[SeriesKey, float] | float,
@@ -42,7 +42,9 @@ class Forecaster:
     ) -> dict[SeriesKey, Forecast]:  # fmt: skip
         """See `ExhaustionPredictor.evaluate`."""
         found = self._memory.evaluate(now, horizon, threshold)
-        return found | self._load.evaluate(now, horizon, threshold)
+        for predictor in self._loads.values():
+            found |= predictor.evaluate(now, horizon, threshold)
+        return found
 
     def peek(self, key: SeriesKey, now: float, horizon: float, threshold: float = 0.8) -> Forecast:
         """See `ExhaustionPredictor.peek`."""
@@ -62,4 +64,11 @@ class Forecaster:
             self._of(key).forget([key])
 
     def _of(self, key: SeriesKey) -> ExhaustionPredictor:
-        return self._load if isinstance(key, LoadKey) else self._memory
+        return self._load(key.metric_class) if isinstance(key, LoadKey) else self._memory
+
+    def _load(self, name: str) -> ExhaustionPredictor:
+        found = self._loads.get(name)
+        if found is None:
+            found = ExhaustionPredictor(self._step, for_metric(name, DecisionSettings()))
+            self._loads[name] = found
+        return found

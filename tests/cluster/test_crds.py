@@ -31,6 +31,7 @@ MEMORY = {"name": "s", "builtin": "MemoryExhaustion"}
 CPU = {"name": "s", "builtin": "CPUSaturation"}
 CRASHES = {"name": "s", "builtin": "CrashLooping"}
 VOLUMES = {"name": "s", "builtin": "VolumeFilling"}
+STANDARD = ["CPUThrottling", "DescriptorExhaustion", "ErrorRatio", "AutoscalerCeiling"]
 ROLLOUT = {"name": "s", "builtin": "RolloutFailing"}
 ALERT = {"name": "s", "alert": {"matchLabels": {"alertname": "Slow"}}}
 
@@ -115,7 +116,7 @@ REFUSED = [
         policy({**ALERT, "ladder": [{"healer": "RestartPods", "timeoutSeconds": 300}]}),
         "a rung ends before the alert was away for quietSeconds",
     ),
-    (policy({**ALERT, "threshold": THRESHOLD}), "threshold is what a query, or CPUSaturation"),
+    (policy({**ALERT, "threshold": THRESHOLD}), "threshold is what a query is compared with"),
     (policy({**ALERT, "forecast": {}}), "queries alone are forecast: remove forecast"),
     (policy({**QUERY, **MEMORY}), "only RolloutFailing takes a query, the other builtins measure"),
     (policy({"name": "s", "query": "up", "podLabel": "pod"}), "a query needs threshold and"),
@@ -127,17 +128,21 @@ REFUSED = [
     (policy({**ROLLOUT, "forecast": {}}), "queries alone are forecast: remove forecast"),
     (policy({**QUERY, **ROLLOUT, "forecast": {}}), "queries alone are forecast: remove forecast"),
     (policy({**CRASHES, "forecast": {}}), "queries alone are forecast: remove forecast"),
-    (policy({**CRASHES, "threshold": THRESHOLD}), "threshold is what a query, or CPUSaturation"),
+    (policy({**CRASHES, "threshold": THRESHOLD}), "threshold is what a query is compared with"),
     (policy({**QUERY, **CPU}), "only RolloutFailing takes a query, the other builtins measure"),
-    (policy({**MEMORY, "threshold": THRESHOLD}), "threshold is what a query, or CPUSaturation"),
-    (policy({**ROLLOUT, "threshold": THRESHOLD}), "threshold is what a query, or CPUSaturation"),
+    (policy({**MEMORY, "threshold": THRESHOLD}), "threshold is what a query is compared with"),
+    (policy({**ROLLOUT, "threshold": THRESHOLD}), "threshold is what a query is compared with"),
     (policy({**CPU, "threshold": {"value": "0"}}), 'and set a value above "0"'),
     (policy({**CPU, "threshold": {"value": "-90"}}), 'and set a value above "0"'),
     (
         policy({**CPU, "threshold": {"value": "90", "operator": "Below"}}),
-        "VolumeFilling are use above a share in percent: remove operator",
+        "builtins find what is above a share: remove operator",
     ),
     (policy({**VOLUMES, "threshold": {"value": "-1"}}), 'and set a value above "0"'),
+    (
+        policy({"name": "s", "builtin": "ErrorRatio", "threshold": {"value": "0"}}),
+        'and set a value above "0"',
+    ),
     (policy({**MEMORY, "podLabel": "pod"}), "a query's result or of an alert: add query or alert"),
     (policy({**ROLLOUT, "workloadLabel": "w"}), "a query's result or of an alert: add query or"),
     (
@@ -184,6 +189,8 @@ ADMITTED = [
     policy(CPU),
     policy(CRASHES),
     policy(VOLUMES),
+    policy(*({"name": b.lower(), "builtin": b, "forecast": {}} for b in STANDARD)),
+    policy({"name": "s", "builtin": "ErrorRatio", "threshold": {"value": "0.2"}}),
     policy({**VOLUMES, "threshold": {"value": "80"}, "forecast": {"horizonSeconds": 60}}),
     policy({**CPU, "threshold": {"value": "150.5"}, "forecast": {"horizonSeconds": 60}}),
     policy(QUERY),

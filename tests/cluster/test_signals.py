@@ -149,28 +149,93 @@ async def test_a_pod_that_crash_loops_is_told_once_while_there_is_no_prometheus(
 
 
 VOLUMES: Json = {"name": "volumes", "builtin": "VolumeFilling"}
+AT_ONCE = {"forSeconds": 0}
+STANDARD: list[Json] = [
+    {"name": "throttled", "builtin": "CPUThrottling", "threshold": {"value": "25", **AT_ONCE}},
+    {"name": "descriptors", "builtin": "DescriptorExhaustion"},
+    {"name": "errors", "builtin": "ErrorRatio", "threshold": {"value": "0.05", **AT_ONCE}},
+    {"name": "ceiling", "builtin": "AutoscalerCeiling", "threshold": {"value": "99", **AT_ONCE}},
+]
+ASKS = {
+    "volumes": ("NoHealer", "volume data is 91.0 % full"),
+    "throttled": ("NoLadder", " % of its CPU periods, above 25 % for"),
+    "descriptors": ("NoLadder", "uses 95.0 % of its file descriptors, above 90 % for"),
+    "errors": ("NoLadder", " of its requests with errors, above 0.05 for"),
+    "ceiling": ("NoLadder", "its HorizontalPodAutoscaler wants 100 % of its maxReplicas"),
+}
 
 
-async def test_a_volume_that_is_full_is_told_once_and_nothing_is_done(here: World) -> None:
+def ceiling(**bounds: int) -> Json:
+    target = {"apiVersion": "apps/v1", "kind": "Deployment", "name": "web"}
+    cpu = {"name": "cpu", "target": {"type": "Utilization", "averageUtilization": 60}}
+    return {
+        "apiVersion": "autoscaling/v2",
+        "kind": "HorizontalPodAutoscaler",
+        "metadata": {"name": "web"},
+        "spec": {
+            "scaleTargetRef": target,
+            "metrics": [{"type": "Resource", "resource": cpu}],
+            **bounds,
+        },
+    }
+
+
+async def measure_pods(here: World) -> None:
+    """One pod whose process has few descriptors left, that stands still and fails at times."""
+    pod = (await here.pods())[0]["metadata"]["name"]
+    labels = {"namespace": here.name, "pod": pod}
+    for name, value, more in (
+        ("process_open_fds", 95.0, {}),
+        ("process_max_fds", 100.0, {}),
+        ("container_cpu_cfs_throttled_periods_total", 0.0, {"container": "app"}),
+        ("container_cpu_cfs_periods_total", 0.0, {"container": "app"}),
+        ("http_requests_total", 0.0, {"code": "500"}),
+        ("http_requests_total", 0.0, {"code": "200"}),
+    ):
+        here.stage.exporter.put(name, value, **labels, **more)
+    await asyncio.sleep(2.5)  # a scrape: a counter that was never seen at zero has no increase
+    for name, value, more in (
+        ("container_cpu_cfs_throttled_periods_total", 50.0, {"container": "app"}),
+        ("container_cpu_cfs_periods_total", 100.0, {"container": "app"}),
+        ("http_requests_total", 30.0, {"code": "500"}),
+        ("http_requests_total", 70.0, {"code": "200"}),
+    ):
+        here.stage.exporter.put(name, value, **labels, **more)
+
+
+async def all_ask(here: World, number: int) -> dict[str, Json] | None:
+    """Healings that ask for a person, by signal; None until there are so many."""
+    asking = {
+        healing["spec"]["signal"]: healing
+        for healing in await here.healings()
+        if conditions(healing).get("NeedsHuman", {}).get("status") == "True"
+    }
+    return asking if len(asking) >= number else None
+
+
+async def test_what_no_healer_helps_against_is_told_once_and_nothing_is_done(here: World) -> None:
     wanted = workload()
     claim = {"persistentVolumeClaim": {"claimName": "data"}, "name": "data"}
     wanted["spec"]["template"]["spec"]["volumes"] = [claim]
     here.stage.lab.apply(*claimed(here.name))
     await here.apply(wanted)
     await here.rolled_out("Deployment")
-    await here.apply(policy(VOLUMES))
+    await here.apply(ceiling(minReplicas=1, maxReplicas=2))
+    await here.apply(policy(VOLUMES, *STANDARD))
+    await measure_pods(here)
     stats = "kubelet_volume_stats_"
     for about, free in (("data", 9.0), ("other", 1.0)):
         labels = {"namespace": here.name, "persistentvolumeclaim": about}
         for name, value in (("available_bytes", free), ("capacity_bytes", 100.0)):
             here.stage.exporter.put(f"{stats}{name}", value, **labels)
     here.operator.start()
-    healing = await here.until(lambda: needs_human(here))
-    assert healing["spec"]["evidence"]["message"].startswith("volume data is 91.0 % full")
-    assert conditions(healing)["NeedsHuman"]["reason"] == "NoHealer"
+    found = await here.until(lambda: all_ask(here, 1 + len(STANDARD)))
+    for signal, (reason, said) in ASKS.items():
+        assert conditions(found[signal])["NeedsHuman"]["reason"] == reason
+        assert said in found[signal]["spec"]["evidence"]["message"], signal
     await here.untouched(5)
-    assert len(await here.healings()) == 1
-    assert len(await told(here, "NeedsHuman")) == 1
+    assert len(await here.healings()) == len(ASKS)
+    assert len(await told(here, "NeedsHuman")) == len(ASKS)
     assert here.effects() == []
     here.stage.lab.kubectl("delete", "pv", here.name, "--wait=false")
 

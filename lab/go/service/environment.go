@@ -21,6 +21,8 @@ type behaviour struct {
 	leakMost     float64 // LEAK_MAX_BYTES: and no more than that; 0 for no end
 	noiseBytes   float64 // NOISE_BYTES: a sawtooth of this height on top, as a healthy service has
 	noisePeriod  float64 // NOISE_PERIOD_SECONDS: length of one tooth
+	leakFiles    float64 // LEAK_DESCRIPTORS_PER_SECOND: opened and never closed
+	maxFiles     float64 // MAX_DESCRIPTORS: how many it may have open; 0 for what the runtime gives
 	workers      float64 // WORKERS: requests worked on at a time, the others wait; 0 for no bound
 	workSeconds  float64 // WORK_SECONDS: how long each takes a worker
 }
@@ -42,6 +44,8 @@ func readEnvironment() (behaviour, error) {
 		{"LEAK_MAX_BYTES", 0, &b.leakMost},
 		{"NOISE_BYTES", 0, &b.noiseBytes},
 		{"NOISE_PERIOD_SECONDS", 60, &b.noisePeriod},
+		{"LEAK_DESCRIPTORS_PER_SECOND", 0, &b.leakFiles},
+		{"MAX_DESCRIPTORS", 0, &b.maxFiles},
 		{"WORKERS", 0, &b.workers},
 		{"WORK_SECONDS", 0, &b.workSeconds},
 	} {

@@ -37,6 +37,7 @@ func serve([]string) error {
 	each := time.Duration(b.workSeconds * float64(time.Second))
 	s := &service{b, time.Now(), requests, newWorkers(int(b.workers), each)}
 	go holdMemory(b)
+	go holdDescriptors(b)
 	if b.exitAfter > 0 {
 		time.AfterFunc(time.Duration(b.exitAfter*float64(time.Second)), func() {
 			fmt.Fprintln(os.Stderr, "EXIT_AFTER_SECONDS has passed: exiting with 1")
@@ -100,6 +101,7 @@ func (s *service) metrics(w http.ResponseWriter, _ *http.Request) {
 	w.Header().Set("Content-Type", "text/plain; version=0.0.4")
 	s.requests.write(w)
 	s.workers.write(w)
+	writeDescriptors(w)
 	gauge := func(name string, value any) { fmt.Fprintf(w, "# TYPE %s gauge\n%s %v\n", name, name, value) }
 	gauge("process_start_time_seconds", s.started.Unix())
 	gauge("process_resident_memory_bytes", residentBytes())

@@ -9,6 +9,7 @@ from typing import Annotated, ClassVar, Literal
 
 from pydantic import Field
 
+from akeso.api import standard
 from akeso.api.conditions import Conditions
 from akeso.api.meta import Model, Resource
 from akeso.api.scalars import (
@@ -23,8 +24,10 @@ from akeso.api.scalars import (
     Uid,
     map_by,
 )
+from akeso.api.standard import Standard
 from akeso.domain.finding import Signal as About
 from akeso.domain.workload import Kind
+from akeso.settings import Settings
 
 MAX_REVISIONS = 2000  # status.revisions: about 250 bytes each, etcd takes 1.5 MiB
 
@@ -56,6 +59,10 @@ class Builtin(StrEnum):
     CRASH_LOOPING = "CrashLooping"
     ROLLOUT_FAILING = "RolloutFailing"
     VOLUME_FILLING = "VolumeFilling"
+    CPU_THROTTLING = "CPUThrottling"
+    DESCRIPTOR_EXHAUSTION = "DescriptorExhaustion"
+    ERROR_RATIO = "ErrorRatio"
+    AUTOSCALER_CEILING = "AutoscalerCeiling"
 
 
 class Comparison(StrEnum):
@@ -168,8 +175,35 @@ SATURATED = Threshold(value=90.0, for_seconds=60)
 FULL = Threshold(value=90.0)
 OUT_OF_INODES = Threshold(value=95.0)
 
+# Percent of CPU periods in which a container stood still, for as long as kube-prometheus'
+# CPUThrottlingHigh: below that latency hardly shows it.
+THROTTLED = Threshold(value=25.0, for_seconds=900)
+# Percent of a process's descriptors: each request takes a few, and the next one may fail.
+SPENT = Threshold(value=90.0)
+# Share of failed requests, for longer than a dependency's hiccup.
+ERRING = Threshold(value=0.05, for_seconds=300)
+# Percent of maxReplicas, for as long as kube-prometheus' KubeHpaMaxedOut: a short peak may take all.
+MAXED_OUT = Threshold(value=99.0, for_seconds=900)
+
 BOUNDS: Mapping[Builtin, Threshold] = MappingProxyType(
-    {Builtin.CPU_SATURATION: SATURATED, Builtin.VOLUME_FILLING: FULL}
+    {
+        Builtin.CPU_SATURATION: SATURATED,
+        Builtin.VOLUME_FILLING: FULL,
+        Builtin.CPU_THROTTLING: THROTTLED,
+        Builtin.DESCRIPTOR_EXHAUSTION: SPENT,
+        Builtin.ERROR_RATIO: ERRING,
+        Builtin.AUTOSCALER_CEILING: MAXED_OUT,
+    }
+)
+
+# Those that are a query of ours: whatever holds for a query holds for them.
+STANDARD: Mapping[Builtin, Standard] = MappingProxyType(
+    {
+        Builtin.CPU_THROTTLING: standard.THROTTLING,
+        Builtin.DESCRIPTOR_EXHAUSTION: standard.DESCRIPTORS,
+        Builtin.ERROR_RATIO: standard.ERRORS,
+        Builtin.AUTOSCALER_CEILING: standard.CEILING,
+    }
 )
 
 # What is forecast where a policy says nothing else. Nobody but a person makes room in a volume, and
@@ -179,6 +213,7 @@ FORECASTS: Mapping[Builtin, Forecast] = MappingProxyType(
         Builtin.MEMORY_EXHAUSTION: Forecast(),
         Builtin.CPU_SATURATION: Forecast(),
         Builtin.VOLUME_FILLING: Forecast(horizon_seconds=14_400),
+        Builtin.DESCRIPTOR_EXHAUSTION: Forecast(),
     }
 )
 
@@ -213,9 +248,28 @@ class Signal(Model):
 
     @property
     def about(self) -> About:
+        if self.standard is not None:
+            return About.QUERY
         if self.builtin is not None:
             return About(self.builtin.value)
         return About.QUERY if self.alert is None else About.ALERT
+
+    @property
+    def standard(self) -> Standard | None:
+        """What there is to know of a builtin that is a query of ours; None for all other signals."""
+        return None if self.builtin is None else STANDARD.get(self.builtin)
+
+    @property
+    def by_workload(self) -> str | None:
+        """The label that holds the workload's name; None: its pods are told apart."""
+        return self.workload_label or (self.standard.workload_label if self.standard else None)
+
+    def asked(self, settings: Settings) -> str | None:
+        """The query that a signal is about: its own, or that of its builtin (whose name stands for
+        it where the informers tell); None: neither."""
+        if self.query is not None or self.standard is None:
+            return self.query
+        return self.standard.query(settings) if self.standard.query else self.builtin
 
     @property
     def alert_key(self) -> tuple[tuple[str, str], ...]:
@@ -227,7 +281,7 @@ class Signal(Model):
         """The forecast that holds, defaults included; None where nothing is forecast."""
         if self.builtin is not None:
             default = FORECASTS.get(self.builtin)
-            return default and (self.forecast or default)
+            return self.forecast or default if self.standard or default else None
         return self.forecast if self.about is About.QUERY else None
 
     @property

@@ -15,18 +15,23 @@ class SeriesKey:
     container: str
 
 
+LOAD = "load"
+
+
 @dataclass(frozen=True, slots=True)
 class LoadKey(SeriesKey):
     """One series of what a workload bears: its CPU use, a query's result, a volume's contents.
 
     `source` names what is measured and the bound it must not cross, `target` the workload by its
     uid, `labels` tell several series of it apart. `pod` is empty where the series speaks of the
-    workload as a whole, `container` always.
+    workload as a whole, `container` always. `metric_class` says how it is decided
+    (`akeso_predictors.classes`).
     """
 
     source: str
     target: str
     labels: frozenset[tuple[str, str]] = frozenset()
+    metric_class: str = LOAD
 
 
 @dataclass(frozen=True, slots=True)

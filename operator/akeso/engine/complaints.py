@@ -7,8 +7,9 @@ from dataclasses import dataclass
 
 from akeso.api.policy import HealingPolicy, Mode, Signal
 from akeso.domain.finding import Signal as About
+from akeso.domain.workload import Snapshot
 from akeso.engine.load import bounded
-from akeso.engine.observe import Observation, query_key
+from akeso.engine.observe import Observation, QueryResult, query_key
 from akeso.engine.volumes import claims_of
 from akeso.errors import PermanentError
 from akeso.protocols import Reading
@@ -66,10 +67,11 @@ def _data_complaints(
     if signal.about is About.VOLUME_FILLING:
         yield from _volume_complaints(field, policy, observation)
     key = query_key(signal, settings)
-    if key is None or signal.query is None:
+    result = observation.queries.get(key) if key is not None else None
+    if signal.standard is not None and result is not None:
+        yield from _standard_complaints(field, signal, policy, observation, result)
         return
-    result = observation.queries.get(key)
-    if result is None:
+    if key is None or signal.query is None or result is None:
         return
     if result.error is not None:
         yield Complaint("QueryFailed", f"{field}.query: {result.error}")
@@ -129,6 +131,30 @@ def _cpu_complaints(
             "NoFreshData",
             f"{field}: no fresh CPU samples; check that {settings.cpu_metric} is scraped",
         )
+
+
+def _standard_complaints(
+    field: str,
+    signal: Signal,
+    policy: HealingPolicy,
+    observation: Observation,
+    result: QueryResult,
+) -> Iterator[Complaint]:
+    """Workloads without an autoscaler have no ceiling: no complaint."""
+    targets = observation.selection.targets.get(policy.metadata.uid, ())
+    standard = signal.standard
+    if result.error is not None:
+        yield Complaint("MetricsSourceDown", f"{field}: {result.error}")
+    elif standard is not None and not result.readings and targets:
+        if standard.query is None and not any(_unreadable(seen) for seen in targets):
+            return
+        yield Complaint(
+            "NoFreshData", f"{field}: nothing is known of any pod; check {standard.needs}"
+        )
+
+
+def _unreadable(seen: Snapshot) -> bool:
+    return seen.autoscaler is not None and not seen.autoscaler.readable
 
 
 def _volume_complaints(

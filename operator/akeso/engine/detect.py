@@ -14,7 +14,7 @@ from akeso.domain.workload import Pod, PodRef, Snapshot
 from akeso.engine.alerts import find_alert
 from akeso.engine.breaches import Breach, Breaches
 from akeso.engine.crashes import Looping, crash_looping, looping
-from akeso.engine.observe import Observation, error_query
+from akeso.engine.observe import Observation, error_query, query_key
 from akeso.engine.overload import forecast_of, overloaded
 from akeso.engine.rollouts import RolloutRules, failing_rollout, on_trial
 from akeso.engine.words import bytes_of, seconds_of
@@ -60,7 +60,7 @@ def detect(
         for signal in policy.spec.signals:
             for seen in observation.selection.targets.get(policy.metadata.uid, ()):
                 finding = _find(policy, signal, seen, observation, settings)
-                same = (seen.ref.uid, signal.query or signal.alert_key or signal.about)
+                same = (seen.ref.uid, signal.query or signal.alert_key or signal.builtin)
                 if finding is not None and same not in taken:
                     taken.add(same)
                     problem = Problem(finding, policy, signal, seen)
@@ -88,7 +88,7 @@ def _find(
         found = _rollout(seen, signal, observation, settings)
     else:
         coming = observation.loads_of(signal, seen.ref.uid)
-        found = _query(seen, signal, observation) or forecast_of(signal, coming)
+        found = _query(seen, signal, observation, settings) or forecast_of(signal, coming)
     if found is None:
         return None
     origin, evidence, pods = found
@@ -209,13 +209,14 @@ def _rollout(
     return Origin.EVENT, evidence, tuple(t.pod.ref for t in found.troubles)
 
 
-def _query(seen: Snapshot, signal: Signal, observation: Observation) -> _Found | None:
-    threshold = signal.threshold
-    if signal.query is None or threshold is None:
+def _query(
+    seen: Snapshot, signal: Signal, observation: Observation, settings: Settings
+) -> _Found | None:
+    key = query_key(signal, settings)
+    result = observation.queries.get(key) if key is not None else None
+    if key is None or result is None or result.error is not None:
         return None
-    result = observation.queries.get((signal.query, threshold))
-    if result is None or result.error is not None:
-        return None
+    threshold = key[1]
     hits = [
         (breach.since, breach.value, pods)
         for breach, pods in _meant(seen, signal, result.breaches)
@@ -224,11 +225,16 @@ def _query(seen: Snapshot, signal: Signal, observation: Observation) -> _Found |
     if not hits:
         return None
     hits.sort(key=_earliest_first)
-    since, value, _ = hits[0]
+    since, value, meant = hits[0]
+    told = f"signal {signal.name} is {value:g}"
+    unit = ""
+    if signal.standard is not None:
+        told = signal.standard.told(value, meant[0].name if meant else "")
+        unit = signal.standard.unit
     evidence = Evidence(
         message=(
-            f"signal {signal.name} is {value:g}, {threshold.operator.value.lower()}"
-            f" {threshold.value:g} for {seconds_of(observation.now - since)}"
+            f"{told}, {threshold.operator.value.lower()} {threshold.value:g}{unit}"
+            f" for {seconds_of(observation.now - since)}"
         ),
         sampled_at=observation.now,
         since=since,
@@ -273,9 +279,9 @@ def _meant(
     never followed, whatever the query returns.
     """
     namespace = seen.ref.namespace
-    if signal.workload_label is not None:
+    if signal.by_workload is not None:
         everyone = tuple(pod.ref for pod in seen.present)
-        for breach in breaches.about(namespace, signal.workload_label, seen.ref.name):
+        for breach in breaches.about(namespace, signal.by_workload, seen.ref.name):
             yield breach, everyone
         return
     for pod in seen.present:

@@ -69,7 +69,7 @@ def speaks_of(labels: Mapping[str, str], signal: Signal, seen: Snapshot) -> bool
     """Whether a series with these labels is about this workload, or a pod of it."""
     if labels.get("namespace") != seen.ref.namespace:
         return False
-    if signal.workload_label is not None:
-        return labels.get(signal.workload_label) == seen.ref.name
+    if signal.by_workload is not None:
+        return labels.get(signal.by_workload) == seen.ref.name
     name = labels.get(signal.pod_label or "pod")
     return any(pod.ref.name == name for pod in seen.present)

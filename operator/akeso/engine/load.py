@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 
 from akeso.api.policy import Comparison, HealingPolicy, Signal, Threshold
 from akeso.domain.finding import Signal as About
-from akeso.domain.forecast import Forecast, LoadKey, SeriesKey
+from akeso.domain.forecast import LOAD, Forecast, LoadKey, SeriesKey
 from akeso.domain.workload import Container, PodRef, Snapshot
 from akeso.engine.selection import Selection
 from akeso.protocols import Reading, Usage
@@ -83,8 +83,8 @@ def source_of(signal: Signal) -> str | None:
         return f"CPU {bound.value:g}"
     if signal.about is About.VOLUME_FILLING:
         return f"volumes {bound.value:g}"
-    by = signal.workload_label or signal.pod_label or "pod"
-    return f"{bound.operator} {bound.value:g} by {by}: {signal.query}"
+    by = signal.by_workload or signal.pod_label or "pod"
+    return f"{bound.operator} {bound.value:g} by {by}: {signal.query or signal.builtin}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -192,7 +192,7 @@ def of_query(pairs: Sequence[Watched], readings: Sequence[Reading]) -> Iterator[
     """
     indexed: dict[str, Mapping[tuple[str, str], Sequence[Reading]]] = {}
     for pair in pairs:
-        by = pair.signal.workload_label or pair.signal.pod_label or "pod"
+        by = pair.signal.by_workload or pair.signal.pod_label or "pod"
         if by not in indexed:
             indexed[by] = _index(readings, by)
         yield from _of_target(pair, indexed[by])
@@ -212,7 +212,7 @@ def _of_target(
     ref, bound = pair.seen.ref, pair.signal.bound
     if bound is None:
         return
-    if pair.signal.workload_label is not None:
+    if pair.signal.by_workload is not None:
         everyone = tuple(pod.ref for pod in pair.seen.present)
         for reading in readings.get((ref.namespace, ref.name), ()):
             yield _measured(pair, reading, bound, "", ref.uid, everyone)
@@ -232,5 +232,7 @@ def _measured(
     pods: tuple[PodRef, ...],
 ) -> Measured:
     ref, labels = pair.seen.ref, frozenset(reading.labels.items())
-    key = LoadKey(ref.namespace, pod, "", pair.source, ref.uid, labels)
+    standard = pair.signal.standard
+    of = standard.metric_class if standard is not None else LOAD
+    key = LoadKey(ref.namespace, pod, "", pair.source, ref.uid, labels, of)
     return Measured(key, reading.time, reading.value, bound, instance, pods)

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from akeso.api.policy import HealingPolicy
 from akeso.domain.finding import Signal as About
 from akeso.domain.forecast import Forecast, SeriesKey
+from akeso.engine.ceilings import FROM_INFORMERS
 from akeso.engine.follow import Feed, Follower
 from akeso.engine.load import (
     CLOCK_AHEAD_SECONDS,
@@ -136,7 +137,7 @@ class LoadObserver:
     ) -> Iterator[Feed]:
         by_query: defaultdict[str, list[Watched]] = defaultdict(list)
         for pair in pairs:
-            by_query[pair.signal.query or ""].append(pair)
+            by_query[pair.signal.asked(self._settings) or ""].append(pair)
         for query, asking in by_query.items():
             yield self._query_feed(query, asking, readings.get(query, ()))
 
@@ -144,6 +145,8 @@ class LoadObserver:
         step = self._settings.scrape_interval_seconds
 
         async def past(start: float, end: float) -> Iterable[Measured]:
+            if query in FROM_INFORMERS:
+                return ()
             series = await self._source.evaluate_range(query, start, end, step)
             return of_query(pairs, [reading for one in series for reading in one])
 

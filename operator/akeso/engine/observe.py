@@ -14,9 +14,10 @@ from akeso.domain.finding import Signal as About
 from akeso.domain.forecast import Forecast, Sample, SeriesKey
 from akeso.engine.alerts import NO_ALERTMANAGER, Firing, read_alerts, read_silences
 from akeso.engine.breaches import Breaches
+from akeso.engine.ceilings import FROM_INFORMERS
 from akeso.engine.load import CLOCK_AHEAD_SECONDS, CpuUse, Load, Loads, source_of
 from akeso.engine.loads import LoadObserver
-from akeso.engine.onsets import Onsets, labels_of
+from akeso.engine.onsets import Labels, Onsets, labels_of
 from akeso.engine.selection import Selection, select
 from akeso.engine.series import Incarnation, containers_of, horizons_of
 from akeso.engine.volumes import VolumeUse
@@ -109,9 +110,8 @@ def query_key(signal: Signal, settings: Settings) -> QueryKey | None:
     """The query a signal evaluates every cycle, if any."""
     if signal.about is About.ROLLOUT_FAILING:
         return error_query(signal, settings)
-    if signal.query is not None and signal.threshold is not None:
-        return signal.query, signal.threshold
-    return None
+    asked, bound = signal.asked(settings), signal.bound
+    return (asked, bound) if asked is not None and bound is not None else None
 
 
 class Observer:
@@ -143,7 +143,7 @@ class Observer:
         now = self._clock.now()
         containers = containers_of(selection, policies)
         memory_error = await self._memory(containers, now)
-        queries = await self._queries(policies, now)
+        queries = await self._queries(policies, selection, now)
         borne = await self._loads.observe(selection, policies, _readings(queries), now)
         firing = await read_alerts(self._alerts, policies, self._settings)
         silences = await read_silences(self._alerts if policies else None)
@@ -221,7 +221,7 @@ class Observer:
                 yield Sample(key, usage.time, usage.value, known.limit, known.instance)
 
     async def _queries(
-        self, policies: Sequence[HealingPolicy], now: float
+        self, policies: Sequence[HealingPolicy], selection: Selection, now: float
     ) -> dict[QueryKey, QueryResult]:
         wanted = {
             key
@@ -231,9 +231,9 @@ class Observer:
         }
         for gone in self._onsets.keys() - wanted:
             del self._onsets[gone]
-        return {key: await self._query(key, now) for key in wanted}
+        return {key: await self._query(key, selection, now) for key in wanted}
 
-    async def _query(self, key: QueryKey, now: float) -> QueryResult:
+    async def _query(self, key: QueryKey, selection: Selection, now: float) -> QueryResult:
         onsets = self._onsets.setdefault(
             key,
             Onsets(
@@ -243,14 +243,23 @@ class Observer:
                 self._settings.scrape_interval_seconds,
             ),
         )
+        from_informers = FROM_INFORMERS.get(key[0])
+        if from_informers is not None:
+            readings = tuple(from_informers(selection, now))
+            since = await onsets.update(None, readings, now)
+            return QueryResult(readings, _breaches(readings, since))
         try:
             found = await self._source.evaluate(key[0])
         except AkesoError as error:
             return QueryResult(error=error)
         readings = tuple(r for r in found if math.isfinite(r.value))  # 0/0 and x/0 say nothing
         since = await onsets.update(self._source, readings, now)
-        marked = ((r, since.get(labels_of(r))) for r in readings)
-        return QueryResult(readings, Breaches((r, t) for r, t in marked if t is not None))
+        return QueryResult(readings, _breaches(readings, since))
+
+
+def _breaches(readings: Sequence[Reading], since: Mapping[Labels, float]) -> Breaches:
+    marked = ((r, since.get(labels_of(r))) for r in readings)
+    return Breaches((r, t) for r, t in marked if t is not None)
 
 
 def _readings(queries: Mapping[QueryKey, QueryResult]) -> dict[str, Sequence[Reading]]:

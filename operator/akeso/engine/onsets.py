@@ -49,14 +49,17 @@ class Onsets:
         self._below: set[Labels] = set()
 
     async def update(
-        self, source: MetricSource, readings: Sequence[Reading], now: float
+        self, source: MetricSource | None, readings: Sequence[Reading], now: float
     ) -> Mapping[Labels, float]:
-        """Takes one evaluation; returns the breaching series with their onset (Unix seconds)."""
+        """Takes one evaluation; returns the breaching series with their onset (Unix seconds).
+
+        Without a source there is no history: an onset is the first sight of it.
+        """
         breaching = {labels_of(r) for r in readings if self._threshold.crossed_by(r.value)}
         fine = {labels_of(r) for r in readings} - breaching
         known = {s: t for s, t in self._since.items() if s in breaching}
         fresh = breaching - known.keys()
-        if fresh - self._below:
+        if source is not None and fresh - self._below:
             known |= await self._from_history(source, fresh - self._below, now)
         self._since = {s: known.get(s, now) for s in breaching}
         # A series that is missing keeps its mark for one round only: no data is not health.

@@ -72,6 +72,8 @@ def _is(signal: Signal, m: Measured) -> str:
         return f"volume {labels[CLAIM]} is {m.value:.1f} % {what}{side}"
     of = f" of pod {m.key.pod}" if m.key.pod else ""
     side = f", {m.bound.operator.lower()} {_bound(signal, m)}" if m.crossed else ""
+    if signal.standard is not None:
+        return f"{signal.standard.told(m.value, m.key.pod)}{side}"
     return f"signal {signal.name}{of} is {m.value:.4g}{side}"
 
 
@@ -80,7 +82,7 @@ def _bound(signal: Signal, m: Measured) -> str:
         return f"{100 * m.bound.value / m.whole:.3g} %"
     if signal.about is About.VOLUME_FILLING:
         return f"{m.bound.value:g} %"
-    return f"{m.bound.value:g}"
+    return f"{m.bound.value:g}{signal.standard.unit if signal.standard is not None else ''}"
 
 
 def _time_left(load: Load) -> float:

@@ -18,6 +18,7 @@ from akeso.settings import Settings
 
 CLAIM, OF = "persistentvolumeclaim", "of"
 SPACE, INODES = "space", "inodes"
+CLASSES = {SPACE: "volume", INODES: "inodes"}  # of metrics (`akeso_predictors.classes`)
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,5 +70,5 @@ def _measured(
     if bound is not None:
         ref = pair.seen.ref
         labels = frozenset({(CLAIM, claim), (OF, of)})
-        key = LoadKey(ref.namespace, "", "", pair.source, ref.uid, labels)
+        key = LoadKey(ref.namespace, "", "", pair.source, ref.uid, labels, CLASSES[of])
         yield Measured(key, reading.time, reading.value, bound, ref.uid, pods)

@@ -17,6 +17,7 @@ from akeso.clients.promql import duration, matcher
 from akeso.domain.finding import FROM_THE_API, Origin
 from akeso.domain.finding import Signal as About
 from akeso.domain.workload import Kind
+from akeso.engine.ceilings import FROM_INFORMERS
 from akeso.engine.observe import error_query, query_key
 from akeso.engine.volumes import CLAIM, INODES, SPACE, queries
 from akeso.errors import AkesoError
@@ -189,7 +190,7 @@ def _plots(subject: Subject, span: Span) -> Iterator[_Plot]:
     key = query_key(signal, subject.settings) if signal is not None else None
     if key is None and subject.about is About.ROLLOUT_FAILING:
         key = error_query(Signal(name=healing.spec.signal), subject.settings)
-    if key is not None:
+    if key is not None and key[0] not in FROM_INFORMERS:
         rollout = subject.about is About.ROLLOUT_FAILING
         yield _Plot(
             title=f"Share of failed requests per pod of {target.name}"
@@ -224,6 +225,8 @@ def _gone(subject: Subject) -> str:
             f"There are no measured series: signal {spec.signal} is an alert of Alertmanager, whose"
             " own page shows its expression."
         )
+    if subject.signal is not None and subject.signal.standard is not None:
+        return "There are no measured series: the API server tells it, and keeps no history."
     return (
         f"The measured series are not shown: HealingPolicy {spec.policy_ref.name} has no signal"
         f" {spec.signal} with a query any more, so it is not known what to ask for."
@@ -329,7 +332,7 @@ def _owner(subject: Subject, signal: Signal | None) -> Chosen:
     concerned = {p.name for p in healing.spec.evidence.pods}
     own = re.compile(_pods(target.kind, target.name))
     beside = [(re.compile(_pods(target.kind, n)), said) for n, said in subject.compared.items()]
-    workload_label = signal.workload_label if signal is not None else None
+    workload_label = signal.by_workload if signal is not None else None
     pod_label = (signal.pod_label if signal is not None else None) or "pod"
 
     def chosen(reading: Reading) -> tuple[Role, str] | None:

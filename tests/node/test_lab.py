@@ -24,6 +24,7 @@ from akeso_lab.cleanup import find_leftovers
 from akeso_lab.machine import node_requirements
 from akeso_lab.places import state_dir
 from akeso_lab.plan import link_name
+from node.cgroups import folders
 
 real_node = pytest.mark.skipif(
     bool(node_requirements()), reason=f"no real node here: {node_requirements()}"
@@ -77,7 +78,6 @@ def _traces(name: str) -> dict[str, object]:
     """Everything on the machine that still shows the lab; empty when all is gone."""
     state = state_dir(name)
     link = link_name(state)
-    cgroup = f"akeso-lab-{name}-"
     traces: dict[str, object] = {
         "processes": _process_traces(state),
         "mounts": [
@@ -86,7 +86,7 @@ def _traces(name: str) -> dict[str, object]:
         "links": [line for line in _output("ip", "link").splitlines() if link in line],
         "routes": [line for line in _output("ip", "route").splitlines() if link in line],
         "nftables": [t for t in _output("nft", "list", "tables").splitlines() if "kube-proxy" in t],
-        "cgroups": [str(p) for p in Path("/sys/fs/cgroup").rglob(f"{cgroup}*")],
+        "cgroups": [str(p) for p in folders(f"akeso-lab-{name}-")],
         "state": [str(state)] if state.exists() else [],
     }
     return {what: found for what, found in traces.items() if found}

@@ -5,10 +5,10 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 from datetime import datetime
-from pathlib import Path
 from typing import Any
 
 from akeso_lab import Lab
+from node.cgroups import folders
 from node.scene import Json, Scene
 
 MIB = 2**20
@@ -21,10 +21,8 @@ def limit_of(pod: Json) -> int:
     """What the kernel enforces on the pod's only container, in bytes."""
     identity = pod["status"]["containerStatuses"][0]["containerID"].rpartition("/")[2]
     files = ("memory.max", "memory.limit_in_bytes")  # cgroup v2, v1
-    folders = [f for f in Path("/sys/fs/cgroup").rglob(f"*{identity}*") if f.is_dir()]
-    [found] = {
-        int((f / name).read_text()) for f in folders for name in files if (f / name).exists()
-    }
+    places = (f / name for f in folders(identity) for name in files)
+    [found] = {int(place.read_text()) for place in places if place.exists()}
     return found
 
 

@@ -96,11 +96,11 @@ class Calibration:
         return np.maximum.accumulate(raw * factors, axis=-1).astype(raw.dtype)
 
     def learned(
-        self, metric_class: str, claims: Floats, times: Floats, horizon_seconds: Floats
+        self, metric_class: str, claims: Floats, times: Floats, step_seconds: float = 1.0
     ) -> Calibration:
-        """With more outcomes. `claims` (N, 3): raw probability, whether the limit was reached (0 or 1) and weight;
-        `times` (M, 5): the three raw quantiles, the actual time in the same unit and weight, of
-        horizons `horizon_seconds` (M,)."""
+        """With more outcomes. `claims` (N, 3): raw probability, whether the limit was reached (0 or
+        1) and weight; `times` (M, 6): the three raw quantiles, the actual time, weight and horizon,
+        in steps."""
         own = self.of(metric_class)
         sums = np.array(own.claims)
         inside = claims[(claims[:, 0] >= CLAIM) & (claims[:, 0] < 1)]
@@ -109,11 +109,19 @@ class Calibration:
         np.add.at(sums, bins, np.stack([w, w * p, w * y], axis=1))
         fade = min(1.0, MEMORY / max(float(sums[:, 0].sum()), 1.0))
         known = dict(own.times)
-        octaves = _octaves(horizon_seconds)
+        octaves = _octaves(times[:, 5] * step_seconds)
         for octave in np.unique(octaves).tolist():
             known[octave] = _timed(known.get(octave), times[octaves == octave])
         after = ClassCalibration(_rounded(sums * fade), tuple(sorted(known.items())))
-        return Calibration(tuple(sorted({**dict(self.classes), metric_class: after}.items())))
+        return self.joined(Calibration(((metric_class, after),)))
+
+    def joined(self, other: Calibration) -> Calibration:
+        """With the classes that another knows, in place of what is known of them here."""
+        return Calibration(tuple(sorted({**dict(self.classes), **dict(other.classes)}.items())))
+
+    def only(self, metric_class: str) -> Calibration:
+        """What is known of one class."""
+        return Calibration(tuple(item for item in self.classes if item[0] == metric_class))
 
     def to_json(self) -> str:
         """Compact JSON; some hundred bytes per class. Read back it is equal."""
@@ -225,8 +233,12 @@ def _sparse(rows: Sums) -> list[dict[str, float]]:
     return [{str(i): cell for i, cell in enumerate(row) if cell} for row in rows]
 
 
+def _is_list(raw: object) -> bool:
+    return isinstance(raw, list)
+
+
 def _row(what: str, raw: Any, width: int) -> tuple[float, ...]:
-    cells: list[Any] = raw if isinstance(raw, list) else []
+    cells: list[Any] = raw if _is_list(raw) else []
     if len(cells) != width:
         raise InputError(f"calibration: {what} must be a list of {width} numbers")
     for cell in cells:
@@ -255,7 +267,7 @@ def _claims(what: str, raw: Any) -> Sums:
 
 
 def _histograms(what: str, raw: Any) -> Sums:
-    rows: list[Any] = raw if isinstance(raw, list) else []
+    rows: list[Any] = raw if _is_list(raw) else []
     if len(rows) != len(SHARES):
         raise InputError(f"calibration: {what} must be a list of {len(SHARES)}")
     found: list[tuple[float, ...]] = []

@@ -6,33 +6,59 @@ back the votes as well, and a crash delays no alarm.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 
 import numpy as np
 from numpy.typing import ArrayLike
 
 from akeso.domain.forecast import Forecast, Readiness, Sample, SeriesKey
 from akeso_predictors import checks
-from akeso_predictors.checks import Floats, Ints
+from akeso_predictors.calibration import Calibration
+from akeso_predictors.checks import Bools, Floats, Ints
+from akeso_predictors.classes import class_of
 from akeso_predictors.engine import Assessment, Windows, assess
+from akeso_predictors.follower import ClaimFollower
 from akeso_predictors.series import SeriesRings
 from akeso_predictors.settings import DecisionSettings
 from akeso_predictors.shapes import bank
 from akeso_predictors.track import Pending, Track
-from akeso_predictors.verdicts import Verdicts, decide, forecasts
+from akeso_predictors.verdicts import Verdicts, corrected_by, decide, forecasts
 
 
 class ExhaustionPredictor:
     """Forecasts exhaustion of limits from samples; one evaluation per cycle of all known series.
 
+    `calibration` is what was learned so far of `metric_class`; it is corrected as claims mature.
     Not thread-safe; no clock of its own: `now` is an argument. Times are Unix seconds.
     """
 
-    def __init__(self, step_seconds: float, settings: DecisionSettings | None = None) -> None:
+    def __init__(
+        self, step_seconds: float, settings: DecisionSettings | None = None,
+        metric_class: str = "memory", calibration: Calibration | None = None,
+    ) -> None:  # fmt: skip
         self.settings = settings or DecisionSettings()
+        self.metric_class = class_of(metric_class).name
         self._rings = SeriesRings(step_seconds, self.settings.capacity_rows)
         self._track = Track(self._rings, self.settings)
         self._bank = bank(self.settings.trend)
+        known = calibration or Calibration()
+        self._claims = ClaimFollower(self._rings, self.settings, self.metric_class, known)
+
+    @property
+    def calibration(self) -> Calibration:
+        """The correction that the next evaluation uses."""
+        return self._claims.calibration
+
+    @calibration.setter
+    def calibration(self, known: Calibration) -> None:
+        """Go on from what was learned elsewhere, or in an earlier life."""
+        self._claims.calibration = known
+
+    @property
+    def matured(self) -> Mapping[str, int]:
+        """How many claims have matured, by what became of them: `Reached`, `NotReached` or
+        `Censored` (nobody will know); `Missed` counts limits that were reached without a claim."""
+        return dict(self._claims.counts)
 
     def ingest(self, samples: Iterable[Sample]) -> None:
         """Add samples in any order, once or more often; also to back-fill."""
@@ -49,17 +75,23 @@ class ExhaustionPredictor:
     def evaluate(
         self, now: float, horizon: Mapping[SeriesKey, float] | float,
         threshold: Mapping[SeriesKey, float] | float = 0.8,
+        acted_on: Collection[SeriesKey] = (),
     ) -> dict[SeriesKey, Forecast]:  # fmt: skip
         """Forecast every known series; a series that a mapping leaves out is not evaluated.
 
         `horizon` in seconds; `threshold` is the probability p* from which an alarm is raised.
+        Nothing is learned of series that are `acted_on`: where alarms are answered, the leaks are
+        gone before their limit, and only the false alarms would be left to learn from.
         Evaluating again without new samples gives the same answer and counts no further vote.
         """
         self._forget_old(now)
         keys, columns, spans = _aligned(self._rings.column, "horizon", horizon)
         bars = _bars(keys, threshold)
-        verdicts = self._judge(columns, spans, bars, now)
-        return dict(zip(keys, forecasts(verdicts, self._rings, keys, spans), strict=True))
+        learn = np.array([key not in acted_on for key in keys], dtype=np.bool_)
+        verdicts = self._judge(columns, spans, bars, now, learn)
+        told = dict(zip(keys, forecasts(verdicts, self._rings, keys, spans), strict=True))
+        self._claims.look()
+        return told
 
     def peek(self, key: SeriesKey, now: float, horizon: float, threshold: float = 0.8) -> Forecast:
         """What `evaluate` would say of one series with this horizon; changes nothing."""
@@ -69,7 +101,7 @@ class ExhaustionPredictor:
             return Forecast(key, Readiness.NO_DATA, horizon)
         columns, spans = np.array([column]), np.array([span])
         with self._track.preview(columns):
-            verdicts = self._judge(columns, spans, np.array([threshold]), now)
+            verdicts = self._judge(columns, spans, np.array([threshold]), now, None)
         return forecasts(verdicts, self._rings, [key], spans)[0]
 
     def mark_action(self, key: SeriesKey | tuple[str, str], now: float) -> None:
@@ -88,6 +120,13 @@ class ExhaustionPredictor:
         known = self._rings.column
         self._rings.mark(np.array([known[k] for k in chosen if k in known], dtype=np.int64), now)
 
+    def mark_reached(self, key: SeriesKey, time: float) -> None:
+        """The limit was reached at `time` though no sample shows it: the container was OOM-killed.
+        To be told before the samples of its successor are evaluated; once or more often."""
+        column = self._rings.column.get(key)
+        if column is not None:
+            self._claims.reached(column, time)
+
     def history(self, key: SeriesKey) -> tuple[Floats, Floats]:
         """Times (Unix seconds) and values of the samples that are kept, oldest first."""
         column = self._rings.column.get(key)
@@ -101,9 +140,9 @@ class ExhaustionPredictor:
     def forget(self, keys: Iterable[SeriesKey]) -> None:
         """Drop series that are gone; unknown ones are ignored."""
         gone = list(keys)
-        self._track.forget(
-            np.array([self._rings.column[k] for k in gone if k in self._rings.column], np.int64)
-        )
+        columns = [self._rings.column[k] for k in gone if k in self._rings.column]
+        self._track.forget(np.array(columns, np.int64))
+        self._claims.forget(np.array(columns, np.int64))
         self._rings.forget(gone)
 
     def _forget_old(self, now: float) -> None:
@@ -132,17 +171,24 @@ class ExhaustionPredictor:
         self._track.count(pending, found.probability)
         return found
 
-    def _judge(self, columns: Ints, spans: Floats, bars: Floats, now: float) -> Verdicts:
-        """Evaluate what came since the last time, then the newest row of each series, and decide."""
+    def _judge(
+        self, columns: Ints, spans: Floats, bars: Floats, now: float, learn: Bools | None
+    ) -> Verdicts:
+        """Evaluate what came since the last time, then the newest row of each series, and decide.
+        Of those that `learn` claims are followed; None: nothing is remembered."""
         order = np.argsort(columns)
         for earlier in self._track.advance(columns):
             place = order[np.searchsorted(columns, earlier.column, sorter=order)]
-            self._assess(earlier, spans[place])
+            found = self._assess(earlier, spans[place])
+            if learn is not None:
+                self._claims.consider(earlier, found, spans[place], learn[place])
         newest = self._track.newest(columns)
         found = self._assess(newest, spans)
-        return decide(
-            self._rings, newest, found, self._track.votes[columns], bars, now, self.settings
-        )
+        if learn is not None:
+            self._claims.consider(newest, found, spans, learn)
+        corrected = corrected_by(self.calibration, self.metric_class, found, spans)
+        votes = self.calibration.probability(self.metric_class, self._track.votes[columns])
+        return decide(self._rings, newest, corrected, votes, bars, now, self.settings)
 
 
 def _aligned(

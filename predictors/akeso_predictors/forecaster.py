@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 
 from akeso.domain.forecast import Forecast, LoadKey, Sample, SeriesKey
+from akeso_predictors.calibration import Calibration
 from akeso_predictors.checks import Floats
 from akeso_predictors.classes import for_metric
 from akeso_predictors.exhaustion import ExhaustionPredictor
@@ -16,10 +17,37 @@ class Forecaster:
     """One predictor for each class of metrics, made when its first series comes: containers'
     memory, and whatever class a `LoadKey` names."""
 
-    def __init__(self, step_seconds: float) -> None:
+    def __init__(self, step_seconds: float, calibration: Calibration | None = None) -> None:
         self._step = step_seconds
-        self._memory = ExhaustionPredictor(step_seconds)
+        self._known = calibration or Calibration()
+        self._memory = ExhaustionPredictor(step_seconds, calibration=self._known)
         self._loads: dict[str, ExhaustionPredictor] = {}
+
+    @property
+    def calibration(self) -> Calibration:
+        """What was learned of all classes, as the next evaluation uses it."""
+        found = self._known
+        for predictor in self._predictors():
+            found = found.joined(predictor.calibration.only(predictor.metric_class))
+        return found
+
+    @calibration.setter
+    def calibration(self, known: Calibration) -> None:
+        self._known = known
+        for predictor in self._predictors():
+            predictor.calibration = known
+
+    @property
+    def matured(self) -> dict[tuple[str, str], int]:
+        """How many claims have matured, by class and by what became of them."""
+        return {
+            (predictor.metric_class, what): count
+            for predictor in self._predictors()
+            for what, count in predictor.matured.items()
+        }
+
+    def _predictors(self) -> Iterable[ExhaustionPredictor]:
+        return (self._memory, *self._loads.values())
 
     def ingest(self, samples: Iterable[Sample]) -> None:
         """Add samples in any order, once or more often; also to back-fill."""
@@ -39,11 +67,12 @@ class Forecaster:
     def evaluate(
         self, now: float, horizon: Mapping[SeriesKey, float] | float,
         threshold: Mapping[SeriesKey, float] | float = 0.8,
+        acted_on: Collection[SeriesKey] = (),
     ) -> dict[SeriesKey, Forecast]:  # fmt: skip
         """See `ExhaustionPredictor.evaluate`."""
-        found = self._memory.evaluate(now, horizon, threshold)
-        for predictor in self._loads.values():
-            found |= predictor.evaluate(now, horizon, threshold)
+        found: dict[SeriesKey, Forecast] = {}
+        for predictor in self._predictors():
+            found |= predictor.evaluate(now, horizon, threshold, acted_on)
         return found
 
     def peek(self, key: SeriesKey, now: float, horizon: float, threshold: float = 0.8) -> Forecast:
@@ -53,6 +82,10 @@ class Forecaster:
     def mark_action(self, key: SeriesKey, now: float) -> None:
         """See `ExhaustionPredictor.mark_action`."""
         self._of(key).mark_action(key, now)
+
+    def mark_reached(self, key: SeriesKey, time: float) -> None:
+        """See `ExhaustionPredictor.mark_reached`."""
+        self._of(key).mark_reached(key, time)
 
     def history(self, key: SeriesKey) -> tuple[Floats, Floats]:
         """See `ExhaustionPredictor.history`."""
@@ -69,6 +102,7 @@ class Forecaster:
     def _load(self, name: str) -> ExhaustionPredictor:
         found = self._loads.get(name)
         if found is None:
-            found = ExhaustionPredictor(self._step, for_metric(name, DecisionSettings()))
+            settings = for_metric(name, DecisionSettings())
+            found = ExhaustionPredictor(self._step, settings, name, self._known)
             self._loads[name] = found
         return found

@@ -1,4 +1,4 @@
-"""From outcomes to a Calibration: of a history with known ends, and as forecasts mature."""
+"""From a history with known ends to a Calibration."""
 
 from __future__ import annotations
 
@@ -8,7 +8,15 @@ from numpy.typing import ArrayLike
 from akeso_predictors import checks
 from akeso_predictors.calibration import Calibration
 from akeso_predictors.checks import Ints
-from akeso_predictors.outcomes import crossing, events, first_after, followed, matured
+from akeso_predictors.outcomes import (
+    Claims,
+    crossing,
+    events,
+    first_after,
+    followed,
+    judged,
+    lessons,
+)
 from akeso_predictors.replay import assessed, read
 from akeso_predictors.settings import DecisionSettings
 
@@ -52,14 +60,12 @@ def calibrate(
     )
     chosen &= ~found.silent
     spot = which[chosen]
-    seen = events(history.values, legs.limit, history.resets | acted | died, history.settings)
+    own, at = np.divmod(spot, rows)
+    claims = Claims(at, np.full(len(at), horizon), found.probability[chosen], found.ttf[chosen])
+    seen = events(history.values, legs.limit, history.resets | acted, history.settings)
     ends = first_after(seen.censored)
-    passed = crossing(first_after(seen.reached), first_after(died), ends)
-    valid = np.isfinite(history.values)
+    passed = crossing(seen, died)
     numbers: Ints = np.arange(rows, dtype=np.int64)
-    last = np.where(valid, numbers, -1).max(axis=1)
-    told = matured(
-        spot % rows, np.full(len(spot), horizon), found.probability[chosen], found.ttf[chosen],
-        passed.ravel()[spot], ends.ravel()[spot], last[spot // rows],
-    )  # fmt: skip
-    return before.learned(metric_class, told.claims, told.times, told.horizons * history.step)
+    last = np.where(np.isfinite(history.values), numbers, -1).max(axis=1)
+    told = judged(claims, passed.ravel()[spot], ends.ravel()[spot], last[own])
+    return before.learned(history.metric_class, *lessons(claims, told), history.step)

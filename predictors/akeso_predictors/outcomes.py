@@ -20,18 +20,34 @@ from akeso_predictors.settings import DecisionSettings
 PER_HORIZON = 12
 # Times are compared up to this many horizons after the claim, when the trend went on that long.
 TIMES_WITHIN = 2.0
-_NEVER = np.iinfo(np.int64).max // 4
+NEVER = np.iinfo(np.int64).max // 4
+
+
+@dataclass(frozen=True, slots=True)
+class Claims:
+    """Claims that are followed, all arrays (N,) but `ttf` (N, 3): the `row` at which each was made,
+    its `horizon` and `ttf` in rows, the raw `probability`."""
+
+    row: Ints
+    horizon: Floats
+    probability: Floats
+    ttf: Floats
+
+    def take(self, which: Ints | Bools) -> Claims:
+        """Some of them."""
+        return Claims(
+            self.row[which], self.horizon[which], self.probability[which], self.ttf[which]
+        )
 
 
 @dataclass(frozen=True, slots=True)
 class Outcomes:
-    """Matured claims: `claims` (N, 3) and `times` (M, 5) as `Calibration.learned` takes them,
-    `horizons` (M,) in rows, and how many were `censored`."""
+    """What became of claims (N,): the limit was reached within the horizon, was known not to be,
+    and `rows` until it was reached, where that was within `TIMES_WITHIN` horizons (else 0)."""
 
-    claims: Floats
-    times: Floats
-    horizons: Floats
-    censored: int
+    within: Bools
+    silent: Bools
+    rows: Ints
 
 
 def spacing(horizon: Floats) -> Ints:
@@ -54,9 +70,12 @@ def followed(probability: Floats, level: Floats, age: Ints, horizon: Floats) -> 
 
 @dataclass(frozen=True, slots=True)
 class Events:
-    """Rows (S, T) at which a limit is reached, and at which nothing further can be known."""
+    """Rows (S, T) at which a sample reaches its limit; from which the series is another one (a
+    new container, an action, another limit); and from which nothing further can be known, because
+    of that or because samples are missing."""
 
     reached: Bools
+    ended: Bools
     censored: Bools
 
 
@@ -72,42 +91,50 @@ def events(values: Floats, limits: Floats, resets: Bools, settings: DecisionSett
     with np.errstate(invalid="ignore"):
         changed[:, 1:] = np.abs(now - was) > settings.limit_change * was
         reached = valid & (values >= limits)
-    censored = resets | changed
+    ended = resets | changed
+    censored = ended.copy()
     # A gap takes away all that follows the sample before it.
     late, gone = np.nonzero(valid & (before >= 0) & (rows - before > settings.missed_scrapes + 1))
     censored[late, before[late, gone] + 1] = True
-    return Events(reached, censored)
+    return Events(reached, ended, censored)
 
 
 def first_after(marks: Bools) -> Ints:
     """The first marked row after each one, (S, T)."""
     rows: Ints = np.arange(marks.shape[1], dtype=np.int64)
-    at = np.where(marks, rows, _NEVER)
+    at = np.where(marks, rows, NEVER)
     coming = np.minimum.accumulate(at[:, ::-1], axis=1)[:, ::-1]
-    return np.concatenate([coming[:, 1:], np.full((len(at), 1), _NEVER)], axis=1)
+    return np.concatenate([coming[:, 1:], np.full((len(at), 1), NEVER)], axis=1)
 
 
-def crossing(seen: Ints, told: Ints, ends: Ints) -> Ints:
-    """The row at which the limit was reached: `seen` in a sample before `ends`, or `told` (an OOM
-    kill, which ends what it proves); where neither, a row that never comes."""
-    rows: Ints = np.where(seen < ends, seen, np.where(told <= ends, told, _NEVER))
+def crossing(seen: Events, told: Bools) -> Ints:
+    """The row (S, T) after each one at which the limit is reached: in a sample before anything
+    ends, or `told` (an OOM kill, which ends what it proves). Where neither, one that never comes."""
+    passed, ends = first_after(seen.reached), first_after(seen.censored)
+    died, ended = first_after(told), first_after(seen.ended)
+    rows: Ints = np.where(passed < ends, passed, np.where(died <= ended, died, NEVER))
     return rows
 
 
-def matured(
-    row: Ints, horizon: Floats, probability: Floats, ttf: Floats, passed: Ints, ends: Ints,
-    last: Ints,
-) -> Outcomes:  # fmt: skip
-    """Outcomes of claims (N,) at `row`: `passed` is the row at which the limit was reached next,
-    `ends` the one from which nothing can be known, `last` the newest one; `ttf` (N, 3) in rows."""
-    reached = passed < _NEVER
-    within = reached & (passed - row <= horizon)
-    silent = ~within & (ends - row > horizon) & (last - row >= horizon)
-    known = within | silent
-    share = weight(horizon)
-    claims = np.stack([probability, within.astype(float), share], axis=1)[known]
-    timed = reached & (passed - row <= TIMES_WITHIN * horizon) & (ttf[:, 1] <= horizon)
-    timed &= np.isfinite(ttf).all(axis=1)
-    took = (passed - row).astype(np.float64)
-    times: Floats = np.concatenate([ttf, took[:, None], share[:, None]], axis=1)[timed]
-    return Outcomes(claims, times, horizon[timed], int((~known).sum()))
+def judged(claims: Claims, passed: Ints, ends: Ints, last: Ints) -> Outcomes:
+    """Outcomes of claims: `passed` (N,) is the row at which the limit was reached next, `ends` the one
+    from which nothing can be known, `last` the newest row that is known."""
+    took = passed - claims.row
+    within = took <= claims.horizon
+    silent = ~within & (ends - claims.row > claims.horizon)
+    silent &= last - claims.row >= claims.horizon
+    timely = took <= TIMES_WITHIN * claims.horizon
+    return Outcomes(within, silent, np.where(timely, took, 0))
+
+
+def lessons(claims: Claims, found: Outcomes) -> tuple[Floats, Floats]:
+    """What `Calibration.learned` takes of them: claims (N, 3), and per claim whose limit was reached
+    its three quantiles, the actual time, its weight and its horizon, all in rows (M, 6)."""
+    share = weight(claims.horizon)
+    known = found.within | found.silent
+    pairs = np.stack([claims.probability, found.within.astype(np.float64), share], axis=1)
+    timed = (found.rows > 0) & (claims.ttf[:, 1] <= claims.horizon)
+    timed &= np.isfinite(claims.ttf).all(axis=1)
+    rest = np.stack([found.rows.astype(np.float64), share, claims.horizon], axis=1)
+    times: Floats = np.concatenate([claims.ttf, rest], axis=1)[timed]
+    return pairs[known], times

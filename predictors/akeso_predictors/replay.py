@@ -11,7 +11,7 @@ from numpy.typing import ArrayLike
 from akeso_predictors import checks
 from akeso_predictors.calibration import Calibration
 from akeso_predictors.checks import Bools, Floats, Ints
-from akeso_predictors.classes import for_metric
+from akeso_predictors.classes import class_of, for_metric
 from akeso_predictors.decision import actionable, elected
 from akeso_predictors.engine import Windows, assess
 from akeso_predictors.legs import Legs, fresh_carry, trace
@@ -99,7 +99,7 @@ def read(
     else:
         none, nothing = np.zeros((series, rows), np.int64), np.zeros((series, rows))
         legs = Legs(none, none, none, none, nothing, nothing)
-    return History(clean, resets, legs, step, metric_class, chosen)
+    return History(clean, resets, legs, step, class_of(metric_class).name, chosen)
 
 
 def shown(marks: Bools, valid: Bools) -> Bools:

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from math import isnan
 
 import numpy as np
 from numpy.typing import NDArray
 
 from akeso.domain.forecast import Forecast, Readiness, SeriesKey
+from akeso_predictors.calibration import Calibration
 from akeso_predictors.checks import Bools, Floats
 from akeso_predictors.decision import actionable, elected
 from akeso_predictors.engine import Assessment
@@ -36,11 +37,23 @@ class Verdicts:
     levelled: Bools
 
 
+def corrected_by(
+    calibration: Calibration, metric_class: str, found: Assessment, spans: Floats
+) -> Assessment:
+    """Evaluations with what outcomes have taught; `spans` (N,) are their horizons in seconds."""
+    return replace(
+        found,
+        probability=calibration.probability(metric_class, found.probability),
+        ttf=calibration.ttf(metric_class, spans, found.ttf),
+    )
+
+
 def decide(
     rings: SeriesRings, pending: Pending, found: Assessment, votes: Floats, bars: Floats, now: float,
     settings: DecisionSettings,
 ) -> Verdicts:  # fmt: skip
-    """Readiness and alarm of the newest rows at `now`; `votes` (N, votes_of), `bars` (N,) are p*."""
+    """Readiness and alarm of the newest rows at `now`; `votes` (N, votes_of) and `found` are
+    corrected, `bars` (N,) are p*."""
     newest = rings.newest[pending.column]
     # By then one scrape more than may be missed has been due.
     patience = (settings.missed_scrapes + 1) * rings.step

@@ -18,9 +18,9 @@ P = np.linspace(0, 1, 401)
 
 
 def taught(claims, metric_class="memory", times=()):
-    times = np.array(times, dtype=float).reshape(-1, 5)
+    times = np.array(times, dtype=float).reshape(-1, 6)
     claims = np.array(claims, dtype=float).reshape(-1, 3)
-    return Calibration().learned(metric_class, claims, times, np.full(len(times), HORIZON))
+    return Calibration().learned(metric_class, claims, times)
 
 
 @st.composite
@@ -55,7 +55,7 @@ def test_a_map_is_monotone_and_leaves_nothing_at_nothing(claims):
 @settings(max_examples=40, deadline=None)
 @given(outcomes())
 def test_json_gives_back_an_equal_calibration(claims):
-    known = taught(claims, times=[[60, 120, 240, 180, 0.5]])
+    known = taught(claims, times=[[60, 120, 240, 180, 0.5, 600]])
     assert Calibration.from_json(known.to_json()) == known
 
 
@@ -79,9 +79,7 @@ def test_classes_do_not_teach_each_other():
 
 def test_what_is_old_fades():
     wrong = taught([[0.8, 0, 1]] * 5_000)
-    again = wrong.learned(
-        "memory", np.array([[0.8, 1.0, 1.0]] * 1_500), np.zeros((0, 5)), np.zeros(0)
-    )
+    again = wrong.learned("memory", np.array([[0.8, 1.0, 1.0]] * 1_500), np.zeros((0, 6)))
     assert again.probability("memory", np.array([0.8])) > 0.7
 
 
@@ -104,7 +102,7 @@ def test_what_can_not_be_read_says_why(text, named):
 @settings(max_examples=60, deadline=None)
 @given(st.data())
 def test_damaged_json_is_a_typed_error_or_a_calibration(data):
-    whole = json.loads(taught([[0.3, 1, 1], [0.9, 1, 1]], times=[[1, 2, 3, 2, 1]]).to_json())
+    whole = json.loads(taught([[0.3, 1, 1], [0.9, 1, 1]], times=[[1, 2, 3, 2, 1, 9]]).to_json())
     spot = data.draw(st.sampled_from(["claims", "times"]))
     junk = st.recursive(
         st.none() | st.booleans() | st.floats() | st.text(max_size=5),

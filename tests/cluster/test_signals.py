@@ -220,7 +220,7 @@ async def test_what_no_healer_helps_against_is_told_once_and_nothing_is_done(her
     here.stage.lab.apply(*claimed(here.name))
     await here.apply(wanted)
     await here.rolled_out("Deployment")
-    await here.apply(ceiling(minReplicas=1, maxReplicas=2))
+    await here.apply(ceiling(minReplicas=1, maxReplicas=3))
     await here.apply(policy(VOLUMES, *STANDARD))
     await measure_pods(here)
     stats = "kubelet_volume_stats_"

@@ -21,6 +21,7 @@ from akeso.engine.records import Records
 from akeso.engine.subject import Progress, Subject, predicted_failure
 from akeso.engine.tell import Told, block_told, decision
 from akeso.engine.verify import Check, Look, Trial, check, failure_event, killed, resizes
+from akeso.engine.volumes import OF_VOLUMES
 from akeso.errors import AkesoError, StaleError
 from akeso.protocols import AlertSource, Clock, Cluster, Notifier, Predictor
 from akeso.settings import Settings
@@ -265,8 +266,10 @@ class Healer:
     def _mark_action(self, subject: Subject, now: float) -> None:
         """Series of pods we touched, and of their workload, must prove themselves anew."""
         observed, target = subject.around.observation, subject.finding.target
-        for load in observed.loads_of(subject.signal, target.uid):
-            self._predictor.mark_action(load.measured.key, now)
+        for (_, uid), loads in observed.loads.items():
+            for load in loads if uid == target.uid else ():
+                if load.measured.key.metric_class not in OF_VOLUMES:  # they outlive every pod
+                    self._predictor.mark_action(load.measured.key, now)
         seen = subject.problem.seen if subject.problem else None
         for pod in seen.present if seen else ():
             for container in pod.containers:

@@ -125,6 +125,19 @@ def horizons_of(pairs: Iterable[Watched]) -> dict[tuple[str, str], tuple[float, 
     return found
 
 
+def release_of(seen: Snapshot) -> str:
+    """Names what runs, for series of a workload as a whole: a rollout begins a leg, and when its
+    last pod is there another, because between the two old and new pods are measured together."""
+    rolling = any(pod.revision != seen.update_revision for pod in seen.present)
+    return f"{seen.ref.uid}/{seen.update_revision}/{'rolling' if rolling else ''}"
+
+
+def released_at(seen: Snapshot) -> float:
+    """Since when there is the revision that new pods are made from; 0 where that is not known."""
+    found = (r.created_at for r in seen.revisions if r.name == seen.update_revision)
+    return max(found, default=0.0)
+
+
 # -- CPU -----------------------------------------------------------------------------------------
 
 
@@ -167,7 +180,7 @@ def cpu_of(
     ref = pair.seen.ref
     key = LoadKey(ref.namespace, "", "", pair.source, ref.uid)
     pods = tuple(pod.ref for pod in pair.seen.present)
-    return Measured(key, newest, total, limit, ref.uid, pods, whole=cores)
+    return Measured(key, newest, total, limit, release_of(pair.seen), pods, whole=cores)
 
 
 def cpu_past(pairs: Sequence[Watched], uses: Iterable[Usage]) -> Iterator[Measured]:
@@ -214,13 +227,16 @@ def _of_target(
         return
     if pair.signal.by_workload is not None:
         everyone = tuple(pod.ref for pod in pair.seen.present)
+        release, since = release_of(pair.seen), released_at(pair.seen)
         for reading in readings.get((ref.namespace, ref.name), ()):
-            yield _measured(pair, reading, bound, "", ref.uid, everyone)
+            if reading.time >= since:
+                yield _measured(pair, reading, bound, "", release, everyone)
         return
     for pod in pair.seen.present:
         for reading in readings.get((ref.namespace, pod.ref.name), ()):
             if reading.time >= pod.created_at:  # before that it is a predecessor of its name
-                yield _measured(pair, reading, bound, pod.ref.name, pod.ref.uid, (pod.ref,))
+                life = f"{pod.ref.uid}/{pod.restarts}"
+                yield _measured(pair, reading, bound, pod.ref.name, life, (pod.ref,))
 
 
 def _measured(

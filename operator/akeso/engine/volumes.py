@@ -19,6 +19,7 @@ from akeso.settings import Settings
 CLAIM, OF = "persistentvolumeclaim", "of"
 SPACE, INODES = "space", "inodes"
 CLASSES = {SPACE: "volume", INODES: "inodes"}  # of metrics (`akeso_predictors.classes`)
+OF_VOLUMES = frozenset(CLASSES.values())
 
 
 @dataclass(frozen=True, slots=True)

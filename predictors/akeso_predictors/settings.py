@@ -21,7 +21,7 @@ class TrendSettings:
     spike: float = 0.05
     # A trend that has lasted A goes on for another h with probability (A / (A + h)) ** persistence:
     # the longer it has lasted, the longer it lasts (Gott 1993). 1 would be complete ignorance, 0
-    # believes every trend for ever. Chosen on the development half of bench/forecasting.py.
+    # believes every trend for ever. Chosen on the development half of bench/exhaustion.py.
     persistence: float = 0.22
     # Residual innovations above this are bursts that nobody can predict: abstain.
     bursty: float = 0.06

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
+
 import numpy as np
 import pytest
 
 from akeso_predictors import InputError, forecast
-from unit.predictors.injected import pods
+from unit.predictors.injected import Series, pods
 
 
 def test_shapes_follow_series_horizon_and_levels():
@@ -72,11 +76,151 @@ def test_series_that_say_nothing_are_not_forecast(values):
     assert np.isnan(band.mean).all()
 
 
-def test_maximum_likelihood_is_there_when_asked_for():
-    values = np.cumsum(np.random.default_rng(0).normal(0.1, 1, 120))
-    band = forecast(values, 5, method="ets")
-    assert band.model.tolist() == ["ETS(A,Ad,N)"]
+def walk(seed: int = 0, rows: int = 150, series: int = 1) -> Series:
+    return np.cumsum(np.random.default_rng(seed).normal(0.05, 1, (rows, series)), axis=0)
+
+
+def waves(rows: int, cycle: int, series: int = 1, noise: float = 0.2) -> Series:
+    t = np.arange(rows)[:, None]
+    jitter = np.random.default_rng(1).normal(0, noise, (rows, series))
+    return 10 + 3 * np.sin(2 * np.pi * t / cycle + np.arange(series)) + jitter
+
+
+@pytest.mark.parametrize(
+    ("method", "season", "model"),
+    [("ets", None, "ETS(A,Ad,N)"), ("ets", 12, "ETS(A,Ad,A)"), ("stl", 12, "STL")],
+)
+def test_maximum_likelihood_is_there_when_asked_for(method, season, model):
+    values = walk() if season is None else waves(150, 12)
+    band = forecast(values, 5, season, method=method)
+    assert band.model.tolist() == [model]
     assert (band.lower < band.upper).all()
+
+
+@pytest.mark.parametrize("values", [walk(), waves(240, 24), np.abs(walk(3)) ** 3])
+@pytest.mark.parametrize(("factor", "offset"), [(1000.0, -5.0), (1e-6, 3.0), (7.0, 1e6)])
+def test_unit_and_zero_of_the_values_do_not_matter(values, factor, offset):
+    plain = forecast(values, 12, step_seconds=3600.0)
+    moved = forecast(values * factor + offset, 12, step_seconds=3600.0)
+    size = np.ptp(values) * factor
+    for name in ("mean", "lower", "upper"):
+        expected = getattr(plain, name) * factor + offset
+        assert np.abs(getattr(moved, name) - expected).max() < 1e-6 * size
+    assert moved.model.tolist() == plain.model.tolist()
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_bounds_are_in_order_whatever_the_levels(seed):
+    values = np.concatenate([walk(seed, 90, 5), waves(90, 10, 3)], axis=1)
+    values[np.random.default_rng(seed).random(values.shape) < 0.1] = np.nan
+    band = forecast(values, 20, levels=(99, 50, 80))
+    assert (band.lower <= band.mean).all()
+    assert (band.mean <= band.upper).all()
+    assert (np.diff(band.upper[[1, 2, 0]], axis=0) >= 0).all()
+    assert (np.diff(band.lower[[1, 2, 0]], axis=0) <= 0).all()
+
+
+def test_what_stands_beside_a_series_does_not_matter():
+    values = np.concatenate([walk(1, 240, 3), waves(240, 24, 3)], axis=1)
+    values[100:110, 2] = np.nan
+    together = forecast(values, 10, step_seconds=3600.0)
+    for s in range(values.shape[1]):
+        alone = forecast(values[:, s], 10, step_seconds=3600.0)
+        assert alone.mean[:, 0] == pytest.approx(together.mean[:, s], rel=1e-9)
+        assert alone.upper[:, :, 0] == pytest.approx(together.upper[:, :, s], rel=1e-9)
+        assert alone.model[0] == together.model[s]
+
+
+def test_the_same_again_is_the_same_again():
+    values = waves(240, 24, 3)
+    one, two = forecast(values, 30), forecast(values, 30)
+    assert (one.mean == two.mean).all()
+    assert (one.upper == two.upper).all()
+
+
+def test_a_shorter_horizon_is_asked_for_by_itself_and_a_long_one_is_whole():
+    band = forecast(waves(100, 10), 3000)
+    assert band.mean.shape == (3000, 1)
+    assert np.isfinite(band.upper).all()
+
+
+def test_weekdays_and_weekends_are_told_apart():
+    hours = np.arange(24 * 7 * 6)
+    busy = np.where(hours // 24 % 7 < 5, 1.0, 0.3)
+    load = 50 * busy * (1.2 + np.sin(2 * np.pi * hours / 24))
+    load = load + np.random.default_rng(0).normal(0, 2, len(load))
+    for told in ({"season": 24}, {"step_seconds": 3600.0}, {}):
+        band = forecast(load[: -48 - 24 * 5], 48, **told)
+        error = np.abs(band.mean[:, 0] - load[-48 - 24 * 5 :][:48]).mean()
+        assert error < 4, told
+
+
+def test_noise_is_not_given_a_season():
+    noise = np.random.default_rng(0).normal(0, 1, (300, 20))
+    band = forecast(noise, 24, step_seconds=3600.0)
+    mean = np.abs(band.mean).mean()
+    assert mean < 0.25
+
+
+def test_negative_values_are_values():
+    assert forecast(np.full(40, -7.0), 3).mean[:, 0] == pytest.approx(-7.0)
+
+
+def test_a_constant_is_certain():
+    band = forecast(np.full(100, 0.1), 10, step_seconds=60.0)
+    assert band.upper == pytest.approx(0.1)
+    assert band.lower == pytest.approx(0.1)
+
+
+@pytest.mark.parametrize(
+    "values",
+    [
+        np.array([1.0, 2.0, 3.0, 4.0]),
+        np.array([np.nan] * 50 + [1.0, 2.0, 1.0, 3.0]),
+        np.array([1.0, 2.0, 1.0, 3.0] + [np.nan] * 50),
+        np.array([1.0, np.nan] * 30),
+        np.array([1e38, 1.1e38, 0.9e38, 1e38, 1.2e38] * 4, dtype=np.float32),
+        np.array([1.0, np.inf, 2.0, -np.inf, 3.0, 2.0, 1e300] * 4),
+        np.array([0.0] * 99 + [5.0]),
+        1e15 + np.arange(40.0),
+        np.full(40, 5e-324),
+    ],
+)
+@pytest.mark.parametrize("season", [None, 1, 2, 4, 10_000])
+def test_odd_series_get_finite_bands(values, season):
+    band = forecast(values, 6, season)
+    assert np.isfinite(band.mean).all()
+    assert (band.lower <= band.mean).all()
+    assert (band.mean <= band.upper).all()
+
+
+def test_series_that_say_nothing_leave_the_others_alone():
+    values = np.full((60, 3), np.nan)
+    values[:, 1] = np.arange(60)
+    values[:3, 2] = 1.0
+    band = forecast(values, 4)
+    assert (band.model != "none").tolist() == [False, True, False]
+    assert np.isfinite(band.upper[:, :, 1]).all()
+
+
+def test_a_million_rows_are_taken():
+    day = np.sin(2 * np.pi * np.arange(1_000_000) / 1440)
+    band = forecast(day + 5, 720, step_seconds=60.0)
+    assert (
+        np.abs(
+            band.mean[:, 0] - 5 - np.sin(2 * np.pi * np.arange(1_000_000, 1_000_720) / 1440)
+        ).max()
+        < 0.1
+    )
+
+
+def test_importing_and_forecasting_loads_no_statsmodels():
+    code = (
+        "import sys, numpy, akeso_predictors as p; p.forecast(numpy.arange(50.0), 5);"
+        "sys.exit(any(m.split('.')[0] in ('statsmodels', 'scipy', 'pandas') for m in sys.modules))"
+    )
+    path = {"PYTHONPATH": os.pathsep.join(sys.path), "OPENBLAS_NUM_THREADS": "1"}
+    assert subprocess.run([sys.executable, "-c", code], env=path, check=False).returncode == 0
 
 
 @pytest.mark.parametrize(

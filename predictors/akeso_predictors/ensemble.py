@@ -1,0 +1,207 @@
+"""An ensemble of many simple models, weighted by how each did from past origins of the same series,
+with intervals from what the ensemble itself missed there (split conformal, by horizon).
+
+Nothing is shared between series: what one is forecast does not depend on which stand beside it.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from akeso_predictors import members
+from akeso_predictors.checks import Floats
+
+# Past origins, and rows ahead that each is judged at: more cost much and say little that is new.
+_ORIGINS, _KNOTS = 24, 40
+# Weight of an origin against the next, newer one.
+_FORGET = 0.95
+# A member weighs (least error / its error) to this power: near the best many, far from it none.
+_POWER = 14.0
+# Seasonal members must bring the error down to this share of the best without a season.
+_GAIN = 0.98
+# Origins that the prior of the width is worth (errors of a Laplace distribution, growing with the
+# root of the horizon), and origins that prove as much as one independent one would.
+_PRIOR = 8.0
+_ALIKE = 3.0
+# Relative width of the kernel that smooths the width over horizons.
+_KERNEL = 0.15
+# Cells of the back-test held at once, and rows ahead that are forecast at once.
+_CELLS, _AHEAD = 2_000_000, 1024
+_TINY = 1e-9
+
+
+@dataclass(frozen=True, slots=True)
+class Blend:
+    """Mean (H, S), bounds (L, H, S) and name of the heaviest kind of model (S,)."""
+
+    mean: Floats
+    lower: Floats
+    upper: Floats
+    model: NDArray[np.str_]
+
+
+def blended(
+    values: Floats, horizon: int, levels: tuple[float, ...], short: int, long: int
+) -> Blend:
+    """Forecast columns (T, S), NaN where missing, each with at least one value; `short` and `long`
+    are rows of the cycles to try, 0 for none."""
+    past = origins(len(values), horizon, short, long)
+    knots: Floats = np.unique(np.linspace(1, horizon, min(horizon, _KNOTS)).round())
+    cells = members.count(short, long) * len(knots) * max(len(past), 1)
+    at_once = max(_CELLS // cells, 1)
+    parts = [
+        _blended(values[:, s : s + at_once], horizon, levels, (short, long), past, knots)
+        for s in range(0, values.shape[1], at_once)
+    ]
+    return Blend(
+        np.concatenate([part.mean for part in parts], axis=1),
+        np.concatenate([part.lower for part in parts], axis=2),
+        np.concatenate([part.upper for part in parts], axis=2),
+        np.concatenate([part.model for part in parts]),
+    )
+
+
+def origins(rows: int, horizon: int, short: int, long: int) -> list[int]:
+    """Rows known at each past origin, oldest first: spread over the recent past, as far as there is
+    enough before them to forecast from and something behind to compare with."""
+    cycle = long or short
+    span = max(12 * horizon, 3 * cycle, 192)
+    first = max(min(2 * cycle, rows // 2) if cycle else rows // 3, rows - span, 3)
+    last = rows - max(1, min(horizon // 2, rows // 8))
+    if last < first:
+        return []
+    return sorted(set(np.linspace(first, last, _ORIGINS).astype(int).tolist()))
+
+
+def _blended(
+    values: Floats, horizon: int, levels: tuple[float, ...], cycles: tuple[int, int],
+    past: list[int], knots: Floats,
+) -> Blend:  # fmt: skip
+    centre, scale = _standard(values)
+    x = (values - centre) / scale
+    names = members.names(*cycles)
+    if past:
+        told = members.said(x, past, knots, *cycles)
+        truth, each = _truth(x, past, knots)
+        misses = np.abs(told - truth) * each
+        weight, others = _weights(misses.sum(axis=1), each.sum(axis=0), names)
+        # An origin is judged with weights that do not know it.
+        error = np.abs(truth - np.einsum("mks,mhks->hks", others, told)) * (each > 0)
+    else:
+        weight = np.zeros((len(names), x.shape[1]))
+        weight[0] = 1.0
+        error = each = np.zeros((len(knots), 1, x.shape[1]))
+    mean = np.concatenate([
+        np.einsum("ms,mhs->hs", weight, members.said(x, [len(x)], part, *cycles)[:, :, 0])
+        for part in np.split(np.arange(1.0, horizon + 1), range(_AHEAD, horizon, _AHEAD))
+    ])  # fmt: skip
+    width = _widths(error, each, _restless(x), knots, horizon, levels)
+    middle = mean * scale + centre
+    return Blend(middle, middle - width * scale, middle + width * scale, _heaviest(weight, names))
+
+
+def _standard(values: Floats) -> tuple[Floats, Floats]:
+    """Mean and deviation (S,); deviation 1 where a column is constant but for rounding."""
+    known = np.isfinite(values)
+    filled = np.where(known, values, 0)
+    count = np.maximum(known.sum(axis=0), 1)
+    # The difference to a value keeps the digits that a sum of large numbers would lose.
+    base = np.take_along_axis(filled, known.argmax(axis=0)[None], axis=0)[0]
+    rest = np.where(known, values - base, 0)
+    mean = rest.sum(axis=0) / count
+    spread = np.sqrt((np.where(known, rest - mean, 0) ** 2).sum(axis=0) / count)
+    flat = spread <= 1e-12 * np.abs(filled).max(axis=0)
+    return base + np.where(flat, 0.0, mean), np.where(flat, 1.0, spread)
+
+
+def _truth(x: Floats, past: list[int], knots: Floats) -> tuple[Floats, Floats]:
+    """What came (h, K, S), 0 where it is missing, and its weight: that of the origin, or 0."""
+    rows = np.array(past)[None, :] + knots.astype(np.int64)[:, None] - 1
+    there = x[np.minimum(rows, len(x) - 1)]
+    known = np.isfinite(there) & (rows < len(x))[:, :, None]
+    recency = _FORGET ** np.arange(len(past) - 1, -1, -1.0)
+    return np.where(known, there, 0.0), known * recency[None, :, None]
+
+
+def _weights(misses: Floats, each: Floats, names: list[str]) -> tuple[Floats, Floats]:
+    """Weights of the members (M, S) and, for each origin, from the other origins (M, K, S)."""
+    total, seen = misses.sum(axis=1), each.sum(axis=0)
+    weight = _shares(total / np.maximum(seen, _TINY), names)
+    if misses.shape[1] < 3:
+        return weight, np.broadcast_to(weight[:, None], misses.shape)
+    other = (total[:, None] - misses) / np.maximum(seen - each, _TINY)
+    flat = _shares(other.reshape(len(other), -1), names)
+    return weight, flat.reshape(other.shape)
+
+
+def _shares(score: Floats, names: list[str]) -> Floats:
+    """Weights (M, N) that sum to 1 from mean absolute errors (M, N) in units of the spread."""
+    best = score.min(axis=0)
+    weight = ((best + _TINY) / (np.maximum(score, best) + _TINY)) ** _POWER
+    seasonal = np.array([name.startswith("seasonal") for name in names])
+    if seasonal.any():
+        gained = score[seasonal].min(axis=0) < _GAIN * score[~seasonal].min(axis=0)
+        weight = np.where(seasonal[:, None] & ~gained, 0.0, weight)
+    shares: Floats = weight / weight.sum(axis=0)
+    return shares
+
+
+def _heaviest(weight: Floats, names: list[str]) -> NDArray[np.str_]:
+    kinds = list(dict.fromkeys(names))
+    sums = np.stack([
+        weight[[name == kind for name in names]].sum(axis=0) for kind in kinds
+    ])  # fmt: skip
+    heaviest: NDArray[np.str_] = np.array(kinds)[sums.argmax(axis=0)]
+    return heaviest
+
+
+def _restless(x: Floats) -> Floats:
+    """Mean absolute difference of neighbours (S,), 1 where there are none."""
+    moves = np.abs(np.diff(x, axis=0))
+    known = np.isfinite(moves)
+    count = known.sum(axis=0)
+    return np.where(count > 0, np.where(known, moves, 0).sum(axis=0) / np.maximum(count, 1), 1.0)
+
+
+def _widths(
+    error: Floats, each: Floats, restless: Floats, knots: Floats, horizon: int,
+    levels: tuple[float, ...],
+) -> Floats:  # fmt: skip
+    """Distances (L, H, S) of the bounds from the mean, from absolute errors (h, K, S)."""
+    h = knots[:, None]
+    near = np.exp(-0.5 * ((h - h.T) / (_KERNEL * np.maximum(h, h.T) + 1)) ** 2)
+    mass, seen = (each * error).sum(axis=1), each.sum(axis=1)
+    known = seen.sum(axis=0)
+    overall = mass.sum(axis=0) / np.maximum(known, _TINY)
+    # Where nothing could be tested: what neighbours differ by, growing as a random walk does.
+    prior = np.where(known > 0, overall, restless * np.sqrt(h))
+    count = near @ seen
+    scale = (near @ mass + _PRIOR * prior) / (count + _PRIOR)
+    ratio = error / np.maximum(scale, 1e-300)[:, None]
+    flat, weights = (a.reshape(-1, ratio.shape[-1]) for a in (ratio, each))
+    origins_seen = (each > 0).any(axis=0).sum(axis=0)
+    rows = np.arange(1.0, horizon + 1)
+    columns: list[Floats] = [np.interp(rows, knots, column) for column in scale.T]
+    wide = np.stack(columns, axis=1)
+    share = origins_seen / (origins_seen + _PRIOR)
+    widths: list[Floats] = []
+    for level in levels:
+        correction = 1 + 1 / (_ALIKE * np.maximum(origins_seen, 1))
+        met = _quantile(flat, weights, np.minimum(level / 100 * correction, 0.9999))
+        widths.append((share * met - (1 - share) * math.log1p(-level / 100)) * wide)
+    return np.stack(widths)
+
+
+def _quantile(values: Floats, weights: Floats, share: Floats) -> Floats:
+    """Weighted quantiles (S,) of columns (n, S)."""
+    order = np.argsort(values, axis=0)
+    mass = np.cumsum(np.take_along_axis(weights, order, axis=0), axis=0)
+    at = np.minimum((mass < share * mass[-1]).sum(axis=0), len(values) - 1)
+    found: Floats = np.take_along_axis(values, np.take_along_axis(order, at[None], axis=0), axis=0)[
+        0
+    ]
+    return found

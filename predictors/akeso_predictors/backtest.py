@@ -183,8 +183,9 @@ def _outcome(
 def failures(
     values: Floats, limits: Floats, restarts: Bools, step_seconds: float, judging: Judging = JUDGING
 ) -> tuple[Failure, ...]:
-    """What failed in one series (T,), oldest first. A series that begins above its limit has not
-    failed: that bounds nothing."""
+    """What failed in one series (T,), oldest first; NaN where there is no value, or no other limit
+    than before. A series that begins above its limit has not failed: that bounds nothing."""
+    values, limits = checks.cleaned(np.asarray(values, dtype=np.float64)), _filled(limits)
     there: Ints = np.flatnonzero(np.isfinite(values)).astype(np.int64)
     apart = judging.apart / step_seconds
     found: list[Failure] = []

@@ -27,6 +27,7 @@ from akeso.backtest.model import (
 )
 from akeso.backtest.regular import History, batches, stacked
 from akeso.domain.forecast import Readiness
+from akeso_predictors import Calibration, calibrate
 from akeso_predictors import backtest as judging
 from akeso_predictors.backtest import JUDGING, Judged, Outcome, backtest
 from akeso_predictors.linear import GATE
@@ -41,7 +42,7 @@ SAID = {
     Readiness.NO_DATA: "no sample that is a measurement",
 }
 
-Told = Callable[[int], None]
+Told = Callable[[float], None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,7 +52,7 @@ class Question:
     horizon: float
     probability: float
     metric_class: str = "memory"
-    calibration: Any = None
+    calibration: Calibration | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,11 +85,11 @@ def judged(
 
 def _block(block: Sequence[History], question: Question) -> list[Drawn]:
     values, limits, marks = stacked(block)
-    options: dict[str, Any] = {"threshold": question.probability}
-    if question.calibration is not None:
-        options["calibration"] = question.calibration
     step = block[0].step or 0.0
-    said = backtest(values, limits, step, question.horizon, marks, question.metric_class, **options)
+    said = backtest(
+        values, limits, step, question.horizon, marks, question.metric_class,
+        calibration=question.calibration, threshold=question.probability,
+    )  # fmt: skip
     return [
         Drawn(
             h,
@@ -97,6 +98,23 @@ def _block(block: Sequence[History], question: Question) -> list[Drawn]:
         )
         for s, h in enumerate(block)
     ]
+
+
+def learned(found: Sequence[History], question: Question) -> Calibration:
+    """What these histories teach, beside what the question's calibration knew already."""
+    known = question.calibration or Calibration()
+    for block in batches(found, CELLS):
+        values, limits, marks = stacked(block)
+        step = block[0].step or 0.0
+        reached = np.zeros(values.shape, np.bool_)
+        for s in range(len(block)):
+            failed = judging.failures(values[:, s], limits[:, s], marks[:, s], step)
+            reached[[f.row for f in failed if f.killed], s] = True
+        known = calibrate(
+            values, limits, step, question.horizon, marks, question.metric_class,
+            reached=reached, known=known,
+        )  # fmt: skip
+    return known
 
 
 def _lone(history: History) -> Drawn:

@@ -47,6 +47,17 @@ def before(now: datetime, text: str) -> datetime:
         return datetime.min.replace(tzinfo=UTC)
 
 
+def time(flag: str, text: str) -> datetime:
+    """`2026-11-01`, `2026-11-01T09:00:00Z`; UTC where no zone is named."""
+    try:
+        found = datetime.fromisoformat(text.strip())
+        return found.replace(tzinfo=UTC) if found.tzinfo is None else found.astimezone(UTC)
+    except (ValueError, OverflowError):
+        raise UsageError(
+            f"{flag} {text!r:.60} is no time; write it like 2026-11-01 or 2026-11-01T09:00:00Z."
+        ) from None
+
+
 def check_names(values: Mapping[str, str | None]) -> None:
     """Names as Kubernetes has them, by what they were given as; anything else goes nowhere."""
     for given, name in values.items():

@@ -29,6 +29,10 @@ WINDOW_SECONDS = 600.0
 Selector = Callable[[float], str]
 
 
+class TooLargeError(TransientError):
+    """An answer larger than may be: less at once may do."""
+
+
 @dataclass(frozen=True, slots=True)
 class Way:
     """How to Prometheus; `timeout` in seconds and `largest` in bytes are per request."""
@@ -95,6 +99,8 @@ def _read(way: Way, read: Callable[[Any], list[Json]]) -> list[Json]:
             return read(client)
     except PrometheusApiClientException as e:
         said = str(e)
+        if "too many samples" in said:
+            raise TooLargeError(said) from e
         wrong = "bad_data" in said or '"execution"' in said
         raise PermanentError(said) if wrong else TransientError(said) from e
     except (RequestException, OSError, ValueError, LookupError, TypeError) as e:
@@ -140,7 +146,7 @@ def _bound(way: Way, response: Any, **_: Any) -> None:
         raw += chunk
         if len(raw) > largest:
             response.close()
-            raise TransientError(f"Prometheus answers with more than {largest} bytes.")
+            raise TooLargeError(f"Prometheus answers with more than {largest} bytes.")
     response.raw.release_conn()
     response.raw = BytesIO(raw)
     if not raw.lstrip().startswith((b"{", b"[")):

@@ -3,17 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from akeso.api.scalars import from_unix
-from akeso.backtest import suggest
+from akeso.backtest import asked, suggest
 from akeso.backtest.judge import Drawn, Question, Told, judged, rule, spans, together, workloads
 from akeso.backtest.model import BackTest
 from akeso.backtest.regular import History, histories
+from akeso.clients.access import Access
 from akeso.clients.clock import SystemClock
+from akeso.clients.prometheus import LARGEST_RESPONSE
+from akeso.clients.prometheus_archive import Archive, Found, Range
+from akeso.clients.prometheus_history import Way
 from akeso.clients.tables.columns import Columns
 from akeso.clients.tables.csv_file import read_csv
+from akeso.errors import PermanentError
+from akeso.settings import Settings
 from akeso_predictors.backtest import JUDGING
 
 ALL = "all"
@@ -48,6 +54,98 @@ class Judgement:
 
 def from_csv(path: Path, limit: float | None, step: float | None) -> Recorded:
     return _from_columns(read_csv(path), limit, step)
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """What is wanted of Prometheus: the span in Unix seconds with its step, a query and a query of
+    limits instead of the class's own, and where pieces are kept (None: nowhere)."""
+
+    start: float
+    end: float
+    step: float
+    metric_class: str = "memory"
+    namespace: str | None = None
+    query: str | None = None
+    limit_query: str | None = None
+    limit: float | None = None
+    folder: Path | None = None
+
+    def queries(self, settings: Settings) -> asked.Queries:
+        """PermanentError where the class has no query of its own."""
+        if self.query is not None:
+            limits = None if self.limit is not None else self.limit_query
+            return asked.Queries(self.query, limits, own=True)
+        if self.metric_class != "memory":
+            raise PermanentError(
+                f"Class {self.metric_class} has no query of its own here: give --query, and"
+                " --limit or --limit-query."
+            )
+        found = asked.memory(settings, self.step, self.namespace)
+        return found if self.limit is None else replace(found, limits=None)
+
+    def ranges(self, settings: Settings) -> list[Range]:
+        """What is asked at most."""
+        own = self.queries(settings)
+        return [
+            Range(query, self.start, self.end, self.step)
+            for query in (own.values, own.limits, own.restarts)
+            if query is not None
+        ]
+
+
+async def from_prometheus(settings: Settings, wanted: Wanted, told: Told) -> Recorded:
+    """What Prometheus has of it; `told` hears of each piece. PermanentError where it has nothing."""
+    if settings.prometheus_url is None:
+        raise PermanentError("No Prometheus is set: give --prometheus-url.")
+    access = Access.of("Prometheus", settings.prometheus_url, settings)
+    way = Way(access, settings.prometheus_timeout_seconds, LARGEST_RESPONSE)
+    archive = Archive(way, wanted.folder, SystemClock().now())
+    queries = wanted.queries(settings)
+
+    async def read(query: str | None) -> list[Found]:
+        if query is None:
+            return []
+        return await archive.read(Range(query, wanted.start, wanted.end, wanted.step), told)
+
+    values = await read(queries.values)
+    if not values:
+        raise PermanentError(_nothing(access.host, queries.values))
+    limits = await read(queries.limits)
+    if wanted.limit is None and not limits:
+        raise PermanentError(_unbounded(access.host, queries))
+    if queries.own:
+        found = asked.of_query(values, limits, wanted.step, wanted.limit)
+    else:
+        restarts = [] if asked.told_runs(values) else await read(queries.restarts)
+        found = asked.of_containers(values, limits, restarts, wanted.step, wanted.limit)
+    notes: tuple[str, ...] = ()
+    if wanted.step != settings.scrape_interval_seconds and not queries.own:
+        said = (
+            f"Replayed every {wanted.step:g} s; the operator decides every"
+            f" {settings.scrape_interval_seconds:g} s (--scrape-interval-seconds). With --step of"
+            " that length it is exactly what it would have decided."
+        )
+        notes = (said,)
+    return Recorded(
+        access.host, found, notes, queries.values, queries.limits, queries.own, wanted.limit
+    )
+
+
+def _nothing(host: str, query: str) -> str:
+    return (
+        f"Prometheus at {host} has nothing for that time. It keeps samples for a limited time"
+        f" (--storage.tsdb.retention.time); shorten --last, or correct the query: {query}"
+    )
+
+
+def _unbounded(host: str, queries: asked.Queries) -> str:
+    if queries.own and queries.limits is None:
+        return "A query has no limits of its own: give --limit NUMBER or --limit-query QUERY."
+    return (
+        f"Prometheus at {host} has no limits for that time (asked was: {queries.limits}). Give"
+        " --limit NUMBER, which then holds for every series."
+    )
 
 
 def _from_columns(columns: Columns, limit: float | None, step: float | None) -> Recorded:

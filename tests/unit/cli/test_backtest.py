@@ -186,6 +186,35 @@ def test_a_broken_file_is_one_sentence(capsys: pytest.CaptureFixture[str], tmp_p
     assert os.listdir(tmp_path) == ["broken.csv"]
 
 
+def test_what_one_history_teaches_corrects_the_next(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path
+):
+    from akeso_predictors import Calibration
+
+    many = {f"s{i}": leak(seed=i, minutes=150 + 10 * i) for i in range(6)}
+    first, lesson = write(tmp_path / "first.csv", many), tmp_path / "lesson.json"
+    told = asked(capsys, "--csv", first, "--limit", 90, "--save-calibration", lesson)
+    assert told["calibrated"] is False
+    known = Calibration.from_json(lesson.read_text())
+    assert known.of("memory").weight > 0
+    after = asked(capsys, "--csv", first, "--limit", 90, "--calibration", lesson)
+    assert after["calibrated"] is True
+    alarms = [[a["probability"] for s in t["series"] for a in s["alarms"]] for t in (told, after)]
+    assert alarms[0] != alarms[1]
+
+
+@pytest.mark.parametrize("content", [b"", b"{}", b"\xff", b'{"akeso": "calibration"}'])
+def test_what_is_no_calibration_is_refused(
+    capsys: pytest.CaptureFixture[str], file: Path, tmp_path: Path, content: bytes
+):
+    lesson = tmp_path / "lesson.json"
+    lesson.write_bytes(content)
+    assert (
+        main(["backtest", "--csv", str(file), "--limit", "90", "--calibration", str(lesson)]) == 1
+    )
+    assert f"{lesson} is no calibration: " in capsys.readouterr().err
+
+
 def test_real_pods_are_watched_without_a_false_alarm(
     capsys: pytest.CaptureFixture[str], tmp_path: Path
 ):

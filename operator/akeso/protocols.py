@@ -86,11 +86,32 @@ class Predictor(Protocol):
         now: float,
         horizon: Mapping[SeriesKey, float] | float,
         threshold: Mapping[SeriesKey, float] | float = 0.8,
-    ) -> dict[SeriesKey, Forecast]: ...
+        acted_on: Collection[SeriesKey] = (),
+    ) -> dict[SeriesKey, Forecast]:
+        """Nothing is learned of series whose alarms are `acted_on`."""
+        ...
 
     def peek(self, key: SeriesKey, now: float, horizon: float) -> Forecast: ...
 
     def mark_action(self, key: SeriesKey, now: float) -> None: ...
+
+    def mark_reached(self, key: SeriesKey, time: float) -> None:
+        """The limit was reached though no sample shows it: the container was OOM-killed."""
+        ...
+
+    @property
+    def learned(self) -> str:
+        """What outcomes have taught it, as text; empty: nothing yet."""
+        ...
+
+    def learn_from(self, text: str) -> None:
+        """Go on from that. PermanentError says what is wrong with the text."""
+        ...
+
+    @property
+    def matured(self) -> Mapping[tuple[str, str], int]:
+        """How many claims have matured, by class of metric and by what became of them."""
+        ...
 
     def forget(self, keys: Iterable[SeriesKey]) -> None: ...
 

@@ -57,9 +57,12 @@ class ClaimFollower:
         self._looked: Ints = np.zeros(0, dtype=np.int64)
         self._counted: Bools = np.zeros(0, dtype=np.bool_)
         self._lessons: list[tuple[Floats, Floats]] = []
-        # By column: the newest row that was considered, and whether it was over the limit.
+        # By column: the newest row that was considered, whether it was over the limit and is learned
+        # from, and when we were last told that the limit was reached.
         self._considered: Ints = np.zeros(0, dtype=np.int64)
         self._over: Bools = np.zeros(0, dtype=np.bool_)
+        self._learns: Bools = np.zeros(0, dtype=np.bool_)
+        self._told: Floats = np.zeros(0)
 
     @property
     def open(self) -> int:
@@ -75,6 +78,7 @@ class ClaimFollower:
         row = self._rings.row[column] - pending.back
         new = row > self._considered[column]
         self._considered[column] = np.maximum(row, self._considered[column])
+        self._learns[column] = learn
         self._count_missed(column[new], found, np.flatnonzero(new), learn)
         horizon = spans / self._rings.step
         chosen = new & learn & ~found.bursty & ~found.unbounded
@@ -94,10 +98,13 @@ class ClaimFollower:
 
     def reached(self, column: int, time: float) -> None:
         """The limit was reached at `time` though no sample shows it: the container was OOM-killed."""
-        mine = np.flatnonzero(self._column == column)
+        self._grow()
         newest = float(self._rings.newest[column])
-        if not np.isfinite(newest):
+        if not np.isfinite(newest) or time <= self._told[column]:
             return
+        self._told[column] = time
+        mine = np.flatnonzero(self._column == column)
+        self.counts[MISSED] += int(not len(mine) and self._learns[column])
         at = int(self._rings.row[column]) + ceil((time - newest) / self._rings.step)
         mine = mine[(self._claims.row[mine] < at) & (self._looked[mine] <= at)]
         passed = np.full(len(mine), at, dtype=np.int64)
@@ -106,7 +113,8 @@ class ClaimFollower:
     def forget(self, column: Ints) -> None:
         """What these columns held is gone: nobody will know."""
         self._grow()
-        self._considered[column], self._over[column] = -1, False
+        self._considered[column], self._told[column] = -1, -np.inf
+        self._over[column], self._learns[column] = False, False
         gone = np.isin(self._column, column)
         self.counts[CENSORED] += int((gone & ~self._counted).sum())
         self._keep(~gone)
@@ -184,6 +192,8 @@ class ClaimFollower:
         if missing > 0:
             self._considered = np.concatenate([self._considered, np.full(missing, -1)])
             self._over = np.concatenate([self._over, np.zeros(missing, np.bool_)])
+            self._learns = np.concatenate([self._learns, np.zeros(missing, np.bool_)])
+            self._told = np.concatenate([self._told, np.full(missing, -np.inf)])
 
 
 def _no_claims() -> Claims:

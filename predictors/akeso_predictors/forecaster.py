@@ -38,6 +38,16 @@ class Forecaster:
             predictor.calibration = known
 
     @property
+    def learned(self) -> str:
+        """What was learned of all classes, as JSON; empty: nothing yet."""
+        known = self.calibration
+        return known.to_json() if known.classes else ""
+
+    def learn_from(self, text: str) -> None:
+        """Go on from what an earlier life had learned. Raises `InputError`; nothing changes then."""
+        self.calibration = Calibration.from_json(text)
+
+    @property
     def matured(self) -> dict[tuple[str, str], int]:
         """How many claims have matured, by class and by what became of them."""
         return {

@@ -13,6 +13,7 @@ from akeso.api.meta import Model, Resource
 from akeso.api.scalars import SET, Count, DnsLabel, Message, Time, map_by
 
 NAME = "akeso"  # the only one that is read
+MAX_CALIBRATION = 131_072  # characters; what is learned of one class takes about 2,000
 
 # What runs there carries everything else.
 PROTECTED_NAMESPACES = ("kube-system", "kube-public", "kube-node-lease")
@@ -82,6 +83,7 @@ class HealingControlStatus(Model):
     scrape_interval_seconds: Count | None = None
     shortest_failure_seconds: Count | None = None
     watched: Watched | None = None
+    calibration: Annotated[str, Field(max_length=MAX_CALIBRATION)] | None = None
 
 
 class HealingControl(Resource):

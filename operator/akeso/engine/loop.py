@@ -10,6 +10,7 @@ from akeso.api.healing import Healing
 from akeso.api.meta import ObjectMeta
 from akeso.api.policy import HealingPolicy, HealingPolicySpec, LabelSelector, Signal, Target
 from akeso.engine.detect import Problem, detect
+from akeso.engine.experience import Experience
 from akeso.engine.gauges import Gauges
 from akeso.engine.heal import Healer
 from akeso.engine.intent import finished
@@ -40,6 +41,7 @@ class Loop:
         metrics: Metrics,
         clock: Clock,
         settings: Settings,
+        experience: Experience | None = None,
     ) -> None:
         self._records = records
         self._observer = observer
@@ -47,6 +49,7 @@ class Loop:
         self._restorer = restorer
         self._reporter = reporter
         self._metrics = metrics
+        self._experience = experience  # None: nothing is learned
         self._gauges = Gauges(records, metrics, settings)
         self._clock = clock
         self._settings = settings
@@ -68,6 +71,8 @@ class Loop:
     async def cycle(self) -> None:
         """One cycle. Never raises an AkesoError."""
         self._gauges.begin()
+        if self._experience is not None:
+            self._experience.recall(self._records.control())
         observation = await self._observer.observe(self._records.policies())
         problems = detect(self._records.policies(), observation, self._settings)
         await self._open(problems, observation)
@@ -77,6 +82,8 @@ class Loop:
             elif owes(healing):
                 await self._advance("restore", self._restorer, healing, problems, observation)
         degraded = await self._reporter.report(observation)
+        if self._experience is not None:
+            self._experience.count()
         self._gauges.show(observation, problems.values(), degraded)
 
     async def _open(

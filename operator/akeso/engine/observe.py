@@ -12,6 +12,7 @@ from operator import attrgetter
 from akeso.api.policy import HealingPolicy, Signal, Threshold
 from akeso.domain.finding import Signal as About
 from akeso.domain.forecast import Forecast, Sample, SeriesKey
+from akeso.engine.acted import acted_on
 from akeso.engine.alerts import NO_ALERTMANAGER, Firing, read_alerts, read_silences
 from akeso.engine.breaches import Breaches
 from akeso.engine.ceilings import FROM_INFORMERS
@@ -153,6 +154,7 @@ class Observer:
             now,
             {key: float(f[0]) for key, f in horizons.items()},
             {key: f[1] for key, f in horizons.items()},
+            acted_on(horizons, selection, policies),
         )
         return Observation(
             now=now,
@@ -181,6 +183,9 @@ class Observer:
             usages = await self._source.memory()
         except AkesoError as error:
             return error
+        for key, container in containers.items():
+            if container.oom_killed_at is not None:
+                self._predictor.mark_reached(key, container.oom_killed_at)
         self._predictor.ingest(self._samples(usages, containers, now))
         return None
 

@@ -10,6 +10,7 @@ from typing import Protocol
 from akeso.api.healing import Healing
 from akeso.api.scalars import from_unix
 from akeso.engine import record
+from akeso.engine.experience import Experience
 from akeso.engine.health import control_status, parts_off, policy_status
 from akeso.engine.intent import finished
 from akeso.engine.observe import Observation
@@ -46,6 +47,7 @@ class Reporter:
         clock: Clock,
         settings: Settings,
         herald: Messages | None = None,
+        experience: Experience | None = None,
     ) -> None:
         self._records = records
         self._source = source
@@ -54,6 +56,7 @@ class Reporter:
         self._clock = clock
         self._settings = settings
         self._herald = herald  # None: nobody is to be told
+        self._experience = experience  # None: nothing is learned
 
     async def report(self, observation: Observation) -> int:
         """How many things the condition Degraded names."""
@@ -97,6 +100,12 @@ class Reporter:
             self._settings,
             from_unix(self._clock.now()),
         )
+        learned = None
+        if self._experience is not None:
+            learned = self._experience.to_store(control, self._clock.now())
+        if learned is not None:
+            status = after.status.model_copy(update={"calibration": learned})
+            after = after.model_copy(update={"status": status})
         if after is not control:
             await self._try(self._records.save_control(after))
 

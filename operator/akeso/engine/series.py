@@ -11,6 +11,8 @@ from akeso.domain.forecast import SeriesKey
 from akeso.domain.workload import Pod
 from akeso.engine.selection import Selection
 
+OOM_KILLED = "OOMKilled"
+
 
 @dataclass(frozen=True, slots=True)
 class Incarnation:
@@ -19,6 +21,7 @@ class Incarnation:
     limit: float | None  # bytes
     instance: str
     started_at: float  # samples from before belong to a predecessor
+    oom_killed_at: float | None = None  # its predecessor, which had reached the limit
 
 
 def _watching_memory(
@@ -39,7 +42,10 @@ def containers_of(
 ) -> dict[SeriesKey, Incarnation]:
     return {
         SeriesKey(namespace, pod.ref.name, c.name): Incarnation(
-            c.memory_limit, f"{pod.ref.uid}/{c.restarts}", c.started_at or pod.created_at
+            c.memory_limit,
+            f"{pod.ref.uid}/{c.restarts}",
+            c.started_at or pod.created_at,
+            c.last_exit_at if c.last_exit_reason == OOM_KILLED else None,
         )
         for _, namespace, pod in _watching_memory(selection, policies)
         for c in pod.containers

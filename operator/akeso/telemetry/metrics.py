@@ -203,6 +203,16 @@ class Metrics:
             signal=SIGNAL,
         )
 
+        self.matured = self._counter(
+            "akeso_forecast_matured_total",
+            "Forecasts that claimed something and whose horizon has passed, one every twelfth of the"
+            " horizon, by what became of them. Of workloads that a policy heals none is counted.",
+            metric_class="class of metric ([all](../forecasting.md#classes-of-metrics))",
+            outcome="`Reached` (the limit, in time), `NotReached`, `Censored` (nobody will know:"
+            " restarted, acted upon, limit changed, samples missing) or `Missed` (a limit was"
+            " reached that nothing had claimed)",
+        )
+
     def _of_messages(self) -> None:
         self.notifications = self._counter(
             "akeso_notifications_total",

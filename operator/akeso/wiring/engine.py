@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from akeso.engine.experience import Experience
 from akeso.engine.heal import Healer
 from akeso.engine.judge import Judge
 from akeso.engine.loop import Loop
@@ -19,6 +20,7 @@ def engine(ports: Ports, settings: Settings, metrics: Metrics) -> Loop:
     """One engine with nothing in its memory yet."""
     judge = Judge(healers(settings), settings)
     predictor = Forecaster(settings.scrape_interval_seconds)
+    experience = Experience(predictor, metrics)
     healer = Healer(
         ports.cluster,
         ports.records,
@@ -41,5 +43,16 @@ def engine(ports: Ports, settings: Settings, metrics: Metrics) -> Loop:
         ports.clock,
         settings,
         ports.messages,
+        experience,
     )
-    return Loop(ports.records, observer, healer, restorer, reporter, metrics, ports.clock, settings)
+    return Loop(
+        ports.records,
+        observer,
+        healer,
+        restorer,
+        reporter,
+        metrics,
+        ports.clock,
+        settings,
+        experience,
+    )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Sequence
+from contextlib import suppress
 
 from akeso.clients.clock import SystemClock
 from akeso.clients.kubernetes.cluster import KubernetesCluster
@@ -53,6 +54,7 @@ async def _explain(
 ) -> Explanation:
     records, settings = known
     predictor = Forecaster(settings.scrape_interval_seconds)
+    _recall(predictor, records)
     source, alerts = sources
     observer = Observer(cluster, source, predictor, SystemClock(), settings, alerts)
     namespace = seen.ref.namespace
@@ -66,6 +68,14 @@ async def _explain(
     }
     judge = Judge(healers(settings), settings)
     return explain(seen, policies, observation, around, judge, settings)
+
+
+def _recall(predictor: Forecaster, records: Records) -> None:
+    """Forecasts are corrected as the operator corrects them; what can't be read it does not use, either."""
+    control = records.control()
+    if control is not None and control.status.calibration is not None:
+        with suppress(PermanentError):
+            predictor.learn_from(control.status.calibration)
 
 
 async def _until_ready(cluster: KubernetesCluster) -> None:

@@ -20,6 +20,7 @@ from akeso.api.policy import HealingPolicy
 from akeso.api.scalars import from_unix
 from akeso.domain.alert import Alert, Matcher, Operator, Silence
 from akeso.domain.finding import Decision, Outcome
+from akeso.engine.experience import Experience
 from akeso.engine.heal import Healer
 from akeso.engine.herald import Herald
 from akeso.engine.intent import finished
@@ -272,6 +273,7 @@ class World:
             herald = Herald(
                 self.records, self.channel, metrics, self.clock, self.settings, lambda: 0.0
             )
+        experience = Experience(predictor, metrics)
         reporter = Reporter(
             self.records,
             self.source.kind,
@@ -280,6 +282,7 @@ class World:
             self.clock,
             self.settings,
             herald,
+            experience,
         )
         loop = Loop(
             self.records,
@@ -290,6 +293,7 @@ class World:
             metrics,
             self.clock,
             self.settings,
+            experience,
         )
         return Engine(herald, loop, observer, judge, predictor)
 

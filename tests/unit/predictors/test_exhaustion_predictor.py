@@ -10,7 +10,6 @@ import numpy as np
 import pytest
 
 from akeso.domain.forecast import Readiness, Sample, SeriesKey
-from akeso.protocols import Predictor
 from akeso_predictors import DecisionSettings, ExhaustionPredictor, InputError, replay
 from unit.predictors import scenarios
 from unit.predictors.scenarios import leak
@@ -34,11 +33,6 @@ def fed(values, **kwargs):
 
 def last(values):
     return START + STEP * (len(values) - 1)
-
-
-def test_it_is_the_predictor_that_the_engine_asks_for():
-    predictor: Predictor = ExhaustionPredictor(STEP)
-    assert predictor.evaluate(START, HORIZON) == {}
 
 
 def test_cycle_by_cycle_it_decides_as_replay_does():

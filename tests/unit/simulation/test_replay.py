@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from akeso.api.policy import HealingPolicy, Mode
@@ -12,6 +13,7 @@ from akeso.domain.workload import Kind
 from akeso.errors import TransientError
 from akeso.simulation.replay import Replay
 from akeso.wiring.simulate import simulate
+from akeso_predictors import Calibration
 from unit.engine.scenes import bad_release, leak, leaking
 from unit.engine.sim import MEMORY, World
 from unit.engine.sim_workload import SimWorkload
@@ -56,6 +58,22 @@ async def test_a_replay_decides_what_was_decided(scene: str, suffix: str, tmp_pa
     replay = await simulate(files)
     assert_same(replay, world)
     assert replay.endings == () and replay.runs == 1
+
+
+async def test_a_replay_begins_with_what_had_been_learned(tmp_path: Path) -> None:
+    """Claims that were mostly wrong so far: the alarm comes later, and so it does in the replay."""
+    wrong = np.array([[p, 0.0, 20.0] for p in np.linspace(0.05, 0.95, 19)])
+    learned = Calibration().learned("memory", wrong, np.zeros((0, 6)))
+    told = []
+    for known in (None, learned.to_json()):
+        world, _ = leak(replicas=1)
+        status = world.control.status.model_copy(update={"calibration": known})
+        await world.records.save_control(world.control.model_copy(update={"status": status}))
+        folder = tmp_path / str(len(told))
+        folder.mkdir()
+        assert_same(await simulate(await Recorded(world, folder).until(world.opened())), world)
+        told.append(world.cluster.now)
+    assert told[1] > told[0]
 
 
 async def test_a_refusal_is_refused_again(tmp_path: Path) -> None:

@@ -64,7 +64,7 @@ async def test_a_replay_begins_with_what_had_been_learned(tmp_path: Path) -> Non
     """Claims that were mostly wrong so far: the alarm comes later, and so it does in the replay."""
     wrong = np.array([[p, 0.0, 20.0] for p in np.linspace(0.05, 0.95, 19)])
     learned = Calibration().learned("memory", wrong, np.zeros((0, 6)))
-    told = []
+    told: list[float] = []
     for known in (None, learned.to_json()):
         world, _ = leak(replicas=1)
         status = world.control.status.model_copy(update={"calibration": known})

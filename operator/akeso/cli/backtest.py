@@ -47,7 +47,7 @@ LAST, STEP = "14d", 60.0
 
 def arguments(parser: argparse.ArgumentParser) -> None:
     parser.usage = (
-        "akeso backtest (--csv FILE | --prometheus-url URL [--query QUERY]) [--limit NUMBER]"
+        "akeso backtest (--csv FILE | --parquet FILE | --prometheus-url URL [--query QUERY]) [--limit NUMBER]"
         " [OPTION ...]"
     )
     source = parser.add_argument_group("where the history comes from")
@@ -56,6 +56,11 @@ def arguments(parser: argparse.ArgumentParser) -> None:
         metavar="FILE",
         help="columns timestamp,value or timestamp,series,value, and as you have them limit and"
         " restart; times as Unix seconds, milliseconds or ISO 8601",
+    )
+    source.add_argument(
+        "--parquet",
+        metavar="FILE",
+        help="the same columns with types of their own; needs pyarrow: pip install 'akeso[parquet]'",
     )
     source.add_argument(
         "--limit",
@@ -206,12 +211,16 @@ def amount(text: str) -> float:
 def _recorded(options: Options) -> Recorded:
     limit = None if options.limit is None else amount(options.limit)
     step = None if options.step is None else usage.duration(options.step).total_seconds()
-    if options.csv is not None:
+    if options.csv is not None and options.parquet is not None:
+        raise UsageError("--csv and --parquet exclude each other; give one.")
+    if options.csv is not None or options.parquet is not None:
         _only_a_file(options)
-        return _read_csv(options.csv, limit, step)
+        return _read_file(options, limit, step)
     settings = settings_of(options)
     if settings.prometheus_url is None:
-        raise UsageError("say where the history is: --csv FILE or --prometheus-url URL.")
+        raise UsageError(
+            "say where the history is: --csv FILE, --parquet FILE or --prometheus-url URL."
+        )
     if options.query is None and options.limit_query is not None:
         raise UsageError("--limit-query needs --query beside it.")
     if options.query is not None and (options.namespace is not None):
@@ -223,15 +232,16 @@ def _only_a_file(options: Options) -> None:
     for name in _OF_PROMETHEUS:
         if getattr(options, name) is not None:
             flag = "-n" if name == "namespace" else f"--{name.replace('_', '-')}"
-            raise UsageError(f"{flag} is for Prometheus; leave it out, or leave --csv out.")
+            raise UsageError(f"{flag} is for Prometheus; leave it out, or the file.")
 
 
-def _read_csv(file: str, limit: float | None, step: float | None) -> Recorded:
+def _read_file(options: Options, limit: float | None, step: float | None) -> Recorded:
     import numpy as np
 
-    from akeso.wiring.backtesting import from_csv
+    from akeso.wiring.backtesting import from_csv, from_parquet
 
-    found = from_csv(Path(file), limit, step)
+    file = options.csv or options.parquet
+    found = (from_csv if options.csv else from_parquet)(Path(file), limit, step)
     if limit is None and not any(np.isfinite(h.limit).any() for h in found.histories):
         raise UsageError(
             f"{file} has no limits: give the one that holds with --limit NUMBER, or a column limit."

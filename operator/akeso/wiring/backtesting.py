@@ -18,6 +18,7 @@ from akeso.clients.prometheus_archive import Archive, Found, Range
 from akeso.clients.prometheus_history import Way
 from akeso.clients.tables.columns import Columns
 from akeso.clients.tables.csv_file import read_csv
+from akeso.clients.tables.parquet_file import read_parquet
 from akeso.errors import PermanentError
 from akeso.settings import Settings
 from akeso_predictors.backtest import JUDGING
@@ -54,6 +55,10 @@ class Judgement:
 
 def from_csv(path: Path, limit: float | None, step: float | None) -> Recorded:
     return _from_columns(read_csv(path), limit, step)
+
+
+def from_parquet(path: Path, limit: float | None, step: float | None) -> Recorded:
+    return _from_columns(read_parquet(path), limit, step)
 
 
 @dataclass(frozen=True, slots=True)

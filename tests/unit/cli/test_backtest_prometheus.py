@@ -126,7 +126,7 @@ def test_without_a_cache_nothing_is_written(
         (("--query", "x", "-n", "shop"), 2, "-n is for the class's own query"),
         (("--start", "2026-13-01"), 2, "--start '2026-13-01' is no time"),
         (("--start", "2027-01-01"), 2, "is no time"),
-        (("--csv", "x.csv"), 2, "is for Prometheus; leave it out, or leave --csv out"),
+        (("--csv", "x.csv"), 2, "is for Prometheus; leave it out, or the file"),
     ],
 )
 def test_what_can_not_be_done_is_one_sentence_with_its_remedy(

@@ -104,7 +104,7 @@ def _add(rows: _Rows, row: Sequence[str], at: dict[str, int], width: int, where:
     try:
         time = float(said)
     except ValueError:
-        time, zoneless = _moment(said, where)
+        time, zoneless = moment(said, where)
         rows.zoneless += zoneless
     if not 0 <= time < LATEST:
         raise PermanentError(
@@ -122,7 +122,7 @@ def _add(rows: _Rows, row: Sequence[str], at: dict[str, int], width: int, where:
         rows.restart.append(TRUTH[said] if said in TRUTH else _number(said, where, RESTART))
 
 
-def _moment(said: str, where: str) -> tuple[float, bool]:
+def moment(said: str, where: str) -> tuple[float, bool]:
     """Unix seconds of an ISO 8601 time, and whether it named no zone (UTC then)."""
     try:
         found = datetime.fromisoformat(said.strip())

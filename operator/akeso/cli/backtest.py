@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import asyncio
 import os
+import sys
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
 EXAMPLES = """\
 examples:
   akeso backtest --csv memory.csv --limit 90              columns timestamp,value
+  akeso backtest --csv pods.csv --html pods.html          a page with plots, to be sent to anybody
   akeso backtest --csv pods.csv -o json                   columns timestamp,series,value,limit
   akeso backtest --prometheus-url http://localhost:9090 --last 14d -n shop
   akeso backtest --prometheus-url http://localhost:9090 --class connections --limit 100 \
@@ -126,6 +128,11 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     )
     made = parser.add_argument_group("what comes of it")
     made.add_argument(
+        "--html",
+        metavar="FILE",
+        help="write a page with plots, too, that loads nothing from anywhere; -: stdout, instead",
+    )
+    made.add_argument(
         "--save-calibration",
         metavar="FILE",
         help="write what this history teaches, for another one: judged by its own lesson, a history"
@@ -147,6 +154,14 @@ def run(options: Options) -> int:
     if options.save_calibration is not None:
         lesson = learned(recorded.histories, question).to_json()
         write(Path(options.save_calibration), f"{lesson}\n".encode(), "Give another file.")
+    if options.html is not None:
+        from akeso.backtest.page import page
+
+        drawn = page(found.told, found.drawn).encode()
+        if options.html == "-":
+            sys.stdout.buffer.write(drawn)
+            return 0
+        write(Path(options.html), drawn, "Give another file with --html, or - for stdout.")
     data = found.told.model_dump(mode="json", by_alias=True)
     return show(options, data, lambda console: judgement.tell(console, found.told))
 

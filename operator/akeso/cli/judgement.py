@@ -11,10 +11,11 @@ from rich.table import Table
 from rich.text import Text
 
 from akeso.api.scalars import format_time
-from akeso.backtest.model import BackTest, Method, Score, SeriesResult, Verdict, WorkloadResult
+from akeso.backtest import words
+from akeso.backtest.model import BackTest, Method, Score, Verdict, WorkloadResult
 from akeso.cli.output import hanging
 from akeso.cli.words import many
-from akeso.engine.words import bytes_of, seconds_of
+from akeso.engine.words import seconds_of
 from akeso.report.words import plain
 
 # On a terminal; the page and JSON have everything.
@@ -22,8 +23,6 @@ SHOWN_WORKLOADS = 20
 SHOWN_EVENTS = 10
 LONGEST_NAME = 44
 NARROW = 110  # columns of a terminal below which the table would fold names
-# Values of memory from here on are bytes and no per cent.
-BYTES = 2**20
 
 
 def tell(console: Console, found: BackTest) -> None:
@@ -33,7 +32,7 @@ def tell(console: Console, found: BackTest) -> None:
     console.print()
     _scores(console, found)
     _events(console, found)
-    notes = [*found.notes, *_notes(found.series)]
+    notes = [*found.notes, *words.of_series(found)]
     if notes:
         console.print(Text("Of the data", style="bold"))
         for note in notes[:SHOWN_EVENTS]:
@@ -136,13 +135,8 @@ def _rows(table: Table, workload: WorkloadResult, name: str) -> None:
 
 
 def _score(score: Score, failed: int) -> tuple[str, str, str, str]:
-    lead, rate = score.median_lead_seconds, score.false_alarms_per_series_day
-    return (
-        f"{score.foreseen} of {failed}" if failed else "-",
-        seconds_of(lead) if lead is not None else "-",
-        str(score.false_alarms),
-        f"{rate:.2f}" if rate is not None else "-",
-    )
+    false = str(score.false_alarms)
+    return words.share(score, failed), words.median_lead(score), false, words.rate(score)
 
 
 @dataclass(frozen=True, slots=True)
@@ -167,50 +161,15 @@ def _events(console: Console, found: BackTest) -> None:
 
 
 def _all(found: BackTest) -> Iterator[_Event]:
+    unit = words.unit_of(found)
     for one in found.series:
         for failure in one.failures:
-            what = f"reached its limit {number(failure.limit, found)}"
-            if failure.kind == "Killed":
-                what = (
-                    f"restarted at {number(failure.value, found)} of {number(failure.limit, found)}"
-                )
-            ours = _lead(failure.akeso_lead_seconds, found)
-            theirs = _lead(failure.predict_linear_lead_seconds, found)
+            what = words.failed(failure, unit)
+            ours = words.lead(failure.akeso_lead_seconds, found.lead_seconds)
+            theirs = words.lead(failure.predict_linear_lead_seconds, found.lead_seconds)
             yield _Event(failure.at, one.name, f"{what}; Akeso {ours}, predict_linear {theirs}")
         for alarm in one.alarms:
             if alarm.verdict is Verdict.FALSE and alarm.method is Method.AKESO:
                 sure = f" ({100 * alarm.probability:.0f} % sure)" if alarm.probability else ""
-                at = f"at {number(alarm.value, found)} of {number(alarm.limit, found)}"
+                at = f"at {words.number(alarm.value, unit)} of {words.number(alarm.limit, unit)}"
                 yield _Event(alarm.at, one.name, f"false alarm of Akeso {at}{sure}")
-
-
-def _lead(seconds: float | None, found: BackTest) -> str:
-    if seconds is None:
-        return "said nothing"
-    late = " (too late)" if seconds < found.lead_seconds else ""
-    return f"{seconds_of(seconds)} ahead{late}"
-
-
-def number(value: float | None, found: BackTest) -> str:
-    """A value of the series; memory that is no per cent is bytes."""
-    if value is None:
-        return "?"
-    if found.metric_class == "memory" and _in_bytes(found):
-        return bytes_of(value)
-    return f"{value:.4g}"
-
-
-def _in_bytes(found: BackTest) -> bool:
-    return any((s.limit or 0.0) >= BYTES for s in found.series)
-
-
-def _notes(series: Sequence[SeriesResult]) -> list[str]:
-    """What was done to series, once for all that it was done to."""
-    by_note: dict[str, list[str]] = {}
-    for one in series:
-        for note in one.notes:
-            by_note.setdefault(note, []).append(one.name)
-    return [
-        f"{plain(names[0], 80)}{f' and {len(names) - 1} more' if len(names) > 1 else ''}: {note}."
-        for note, names in by_note.items()
-    ]

@@ -42,7 +42,7 @@ def svg(report: Report, panel: Panel, index: int = 0) -> str:
     size = Size(letters=8.5, line=1.8, width=PLOT_WIDTH, height=PLOT_HEIGHT)
     above, below = room_above(report, panel, size), room_below(panel, size)
     height = above + size.height + below
-    with _drawing({"svg.hashsalt": f"{report.uid}/{index}"}):
+    with drawing({"svg.hashsalt": f"{report.uid}/{index}"}):
         figure: Any = Figure(figsize=(WIDTH / 72, height / 72), facecolor="none")
         place = (LEFT / WIDTH, below / height, size.width / WIDTH, size.height / height)
         axes = figure.add_axes(place)
@@ -50,14 +50,14 @@ def svg(report: Report, panel: Panel, index: int = 0) -> str:
         add_legend(axes, panel, size)
         out = StringIO()
         figure.savefig(out, format="svg", transparent=True, metadata={"Date": None})
-    return _inline(out.getvalue(), _described(report, panel))
+    return inline(out.getvalue(), _described(report, panel))
 
 
 def picture(report: Report) -> bytes:
     """Title, verdict and the first plot that shows something, as a PNG."""
     panel = next((p for p in report.panels if p.series), report.panels[0])
     wide, high = 72 * PICTURE[0], 72 * PICTURE[1]
-    with _drawing({}):
+    with drawing({}):
         figure: Any = Figure(figsize=PICTURE, dpi=100, facecolor=light("paper"))
         top = _head(figure, report) * high
         size = Size(letters=11.0, line=2.6, width=0.895 * wide, height=0.0)
@@ -73,7 +73,8 @@ def picture(report: Report) -> bytes:
 
 
 @contextmanager
-def _drawing(more: dict[str, Any]) -> Generator[None]:
+def drawing(more: dict[str, Any]) -> Generator[None]:
+    """How matplotlib draws here."""
     with cast(Any, mpl).rc_context({**_STYLE, **more}), warnings.catch_warnings():
         # A label may be in a script that the font lacks: a box is drawn, which is no fault.
         warnings.filterwarnings("ignore", message="Glyph .* missing")
@@ -133,7 +134,7 @@ _TAG = re.compile(r"<svg[^>]*>", re.DOTALL)
 _BOX = re.compile(r'viewBox="[^"]*"')
 
 
-def _inline(drawn: str, described: str) -> str:
+def inline(drawn: str, described: str) -> str:
     """matplotlib's file as an element: without prologue and metadata, as wide as its place."""
     body = _METADATA.sub("", _OWN_STYLE.sub("", _PROLOGUE.sub("", drawn)))
     box = _BOX.search(body)

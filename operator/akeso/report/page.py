@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from jinja2 import Environment, PackageLoader, StrictUndefined
+from jinja2 import ChoiceLoader, Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
 from akeso.report import figure
@@ -41,17 +41,19 @@ def page(report: Report) -> str:
         (panel, Markup(figure.svg(report, panel, index)))  # matplotlib escapes
         for index, panel in enumerate(report.panels)
     ]
-    return _render("page.html.j2", report=report, plots=plots)
+    return render("page.html.j2", report=report, plots=plots)
 
 
 def index(title: str, said: str, entries: Sequence[Entry], proofs: Sequence[Proof]) -> str:
     """The page that leads to several reports."""
-    return _render("index.html.j2", title=title, said=said, entries=entries, proofs=proofs)
+    return render("index.html.j2", title=title, said=said, entries=entries, proofs=proofs)
 
 
-def _render(template: str, **values: object) -> str:
+def render(template: str, package: str = "akeso.report", **values: object) -> str:
+    """A template of a package, which may extend those here."""
+    loaders = [PackageLoader(name, "templates") for name in (package, "akeso.report")]
     environment = Environment(
-        loader=PackageLoader("akeso.report", "templates"),
+        loader=ChoiceLoader(loaders),
         autoescape=True,
         undefined=StrictUndefined,
         trim_blocks=True,

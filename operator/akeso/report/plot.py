@@ -105,8 +105,8 @@ def _frame(axes: Any, report: Report, panel: Panel, size: Size, unit: str) -> No
     axes.tick_params(axis="y", length=0)
     axes.grid(axis="y", color=light("line"), lw=0.8)
     axes.set_axisbelow(True)
-    ticks, shape = _ticks(*_reach(report, panel))
-    axes.set_xticks([t / DAY for t in ticks], [_utc(t, shape) for t in ticks])
+    places, shape = ticks(*_reach(report, panel))
+    axes.set_xticks([t / DAY for t in places], [utc(t, shape) for t in places])
     axes.set_xlabel(
         f"UTC, {report.opened.astimezone(UTC):%Y-%m-%d}", color=light("muted"),
         size=size.letters, loc="right", labelpad=1,
@@ -128,18 +128,18 @@ def _frame(axes: Any, report: Report, panel: Panel, size: Size, unit: str) -> No
     axes.yaxis.set_major_formatter(FuncFormatter(said))
 
 
-def _ticks(low: float, high: float) -> tuple[list[float], str]:
+def ticks(low: float, high: float) -> tuple[list[float], str]:
     """Round moments about a seventh of the axis apart, and how they are written."""
     weeks = math.ceil((high - low) / 7.5 / _TICKS[-1]) * _TICKS[-1]
     step = next((s for s in _TICKS if high - low <= 7.5 * s), weeks)
     first = math.ceil(low / step)
-    ticks = [n * step for n in range(first, math.floor(high / step) + 1)]
+    found = [n * step for n in range(first, math.floor(high / step) + 1)]
     if step < 60:
-        return ticks, "%H:%M:%S"
-    return ticks, "%H:%M" if high - low <= DAY else "%d %b %H:%M"
+        return found, "%H:%M:%S"
+    return found, "%H:%M" if high - low <= DAY else "%d %b %H:%M"
 
 
-def _utc(seconds: float, shape: str) -> str:
+def utc(seconds: float, shape: str) -> str:
     return datetime.fromtimestamp(seconds, UTC).strftime(shape)
 
 

@@ -61,7 +61,8 @@ def _columns(
     time, zoneless = _times(arrow, columns[TIME], f"{source}, column {TIME}")
     if zoneless:
         notes += (f"{source}: times without a zone are taken as UTC.",)
-    names, series = (Path(source).stem,), np.zeros(len(time), np.int64)
+    names: tuple[str, ...] = (Path(source).stem,)
+    series = np.zeros(len(time), np.int64)
     if SERIES in columns:
         names, series = _series(arrow, columns[SERIES], f"{source}, column {SERIES}")
 

@@ -26,7 +26,9 @@ _GAIN = 0.98
 # Origins that the prior of the width is worth (errors of a Laplace distribution, growing with the
 # root of the horizon), and origins that prove as much as one independent one would.
 _PRIOR = 8.0
-_ALIKE = 3.0
+_ALIKE = 2.5
+# What few origins do not show: variance that is added, times the horizon over the rows tested.
+_UNSEEN = 0.6
 # Relative width of the kernel that smooths the width over horizons.
 _KERNEL = 0.15
 # Cells of the back-test held at once, and rows ahead that are forecast at once.
@@ -88,7 +90,9 @@ def _blended(
         told = members.said(x, past, knots, *cycles)
         truth, each = _truth(x, past, knots)
         misses = np.abs(told - truth) * each
-        weight, others = _weights(misses.sum(axis=1), each.sum(axis=0), names)
+        weight, others = _weights(
+            misses.sum(axis=1), each.sum(axis=0), names, _apart(past, horizon)
+        )
         # An origin is judged with weights that do not know it.
         error = np.abs(truth - np.einsum("mks,mhks->hks", others, told)) * (each > 0)
     else:
@@ -100,6 +104,8 @@ def _blended(
         for part in np.split(np.arange(1.0, horizon + 1), range(_AHEAD, horizon, _AHEAD))
     ])  # fmt: skip
     width = _widths(error, each, _restless(x), knots, horizon, levels)
+    if past:
+        width = width * math.sqrt(1 + _UNSEEN * horizon / (len(x) - past[0]))
     middle = mean * scale + centre
     return Blend(middle, middle - width * scale, middle + width * scale, _heaviest(weight, names))
 
@@ -127,21 +133,34 @@ def _truth(x: Floats, past: list[int], knots: Floats) -> tuple[Floats, Floats]:
     return np.where(known, there, 0.0), known * recency[None, :, None]
 
 
-def _weights(misses: Floats, each: Floats, names: list[str]) -> tuple[Floats, Floats]:
-    """Weights of the members (M, S) and, for each origin, from the other origins (M, K, S)."""
+def _weights(
+    misses: Floats, each: Floats, names: list[str], apart: Floats
+) -> tuple[Floats, Floats]:
+    """Weights of the members (M, S) and, for each origin, from those apart from it (M, K, S)."""
     total, seen = misses.sum(axis=1), each.sum(axis=0)
     weight = _shares(total / np.maximum(seen, _TINY), names)
-    if misses.shape[1] < 3:
-        return weight, np.broadcast_to(weight[:, None], misses.shape)
-    other = (total[:, None] - misses) / np.maximum(seen - each, _TINY)
+    others = np.einsum("mks,kj->mjs", misses, apart)
+    known = np.einsum("ks,kj->js", each, apart)
+    other = np.where(known > 0, others, total[:, None]) / np.maximum(
+        np.where(known > 0, known, seen), _TINY
+    )
     flat = _shares(other.reshape(len(other), -1), names)
     return weight, flat.reshape(other.shape)
+
+
+def _apart(past: list[int], horizon: int) -> Floats:
+    """Which origins (K, K) have no row of their horizons in common."""
+    at = np.array(past)
+    apart: Floats = (np.abs(at[:, None] - at[None, :]) >= horizon).astype(np.float64)
+    return apart
 
 
 def _shares(score: Floats, names: list[str]) -> Floats:
     """Weights (M, N) that sum to 1 from mean absolute errors (M, N) in units of the spread."""
     best = score.min(axis=0)
     weight = ((best + _TINY) / (np.maximum(score, best) + _TINY)) ** _POWER
+    # Many settings of one kind are not as many opinions.
+    weight /= np.sqrt([names.count(name) for name in names])[:, None]
     seasonal = np.array([name.startswith("seasonal") for name in names])
     if seasonal.any():
         gained = score[seasonal].min(axis=0) < _GAIN * score[~seasonal].min(axis=0)

@@ -21,10 +21,13 @@ from akeso_predictors.drift import median
 CYCLES = 2
 # Seconds of the cycles that people and their machines live by.
 _DAY, _WEEK, _HOUR = 86_400.0, 604_800.0, 3_600.0
+# The same for a cycle of a length that nobody names, but for days.
+_SHOWN = 3
 # Rows that a search looks at; longer histories are averaged to that many for the named cycles.
 _ROWS = 1 << 15
 # Rows of a day, week or hour at common steps: without a step, lengths that need less proof.
 _USUAL = (7, 12, 24, 48, 60, 96, 144, 168, 240, 288, 336, 720, 1440, 2016, 2880, 5760)
+_DAYS = (24, 48, 96, 144, 288, 1440)
 # Autocorrelation of what a straight line leaves, at the cycle and at twice the cycle, and how far a
 # peak must stand out over the valley before it.
 _FIRST, _SECOND, _STANDS_OUT = 0.25, 0.1, 0.15
@@ -98,10 +101,10 @@ def _of_one(series: Floats, step: float | None) -> tuple[int, int]:
         cycles = [round(seconds / step) for seconds in (_DAY, _WEEK, _HOUR)]
         short = next((c for c in cycles if _SHORTEST <= c and _recurs(series, c)), 0)
     if not short:
-        peak = _clearest(similar)
+        peak = _clearest(similar[: len(recent) // _SHOWN + 1])
         usual = [
             c for c in _USUAL
-            if CYCLES * CYCLES * c <= rows and (not peak or _divides(c, peak))
+            if (CYCLES if c in _DAYS else _SHOWN) * c <= rows and (not peak or _divides(c, peak))
             and _at(similar, c) > max(_NAMED, noise, _MOSTLY * _at(similar, peak))
         ]  # fmt: skip
         best = max((_at(similar, c) for c in usual), default=0.0)

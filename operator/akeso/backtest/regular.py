@@ -48,22 +48,26 @@ class History:
 
 
 def histories(
-    columns: Columns, limit: float | None = None, step: float | None = None
+    columns: Columns,
+    limit: float | None = None,
+    step: float | None = None,
+    signed: bool = False,
 ) -> list[History]:
     """The series in the order of their names. `limit` holds for all, whatever the columns say;
-    `step` in seconds takes the place of the median of each."""
+    `step` in seconds takes the place of the median of each. `signed`: values may be negative."""
     order = np.argsort(columns.series, kind="stable")
     ends = np.searchsorted(columns.series[order], np.arange(len(columns.names) + 1))
     found = [
-        _history(columns, order[ends[i] : ends[i + 1]], name, limit, step)
+        _history(columns, order[ends[i] : ends[i + 1]], name, (limit, step, signed))
         for i, name in enumerate(columns.names)
     ]
     return sorted(found, key=lambda h: h.name)
 
 
 def _history(
-    columns: Columns, own: Ints, name: str, limit: float | None, step: float | None
+    columns: Columns, own: Ints, name: str, asked: tuple[float | None, float | None, bool]
 ) -> History:
+    limit, step, signed = asked
     notes: list[str] = []
     time, value = columns.time[own], columns.value[own]
     limits = np.full(len(own), np.nan) if columns.limit is None else columns.limit[own]
@@ -80,7 +84,7 @@ def _history(
         notes.append(f"{_many((~last).sum(), 'duplicate time')}: the last sample of each counts")
     begun = _kept(begun, last)
     time, value, limits = time[last], value[last], limits[last]
-    value = _measured(value, notes)
+    value = _measured(value, notes, signed)
     usual = step or _step(time)
     if usual is None:
         return History(name, None, time, value, _bounds(limits), begun, len(time), tuple(notes))
@@ -124,13 +128,16 @@ def _kept(marks: NDArray[np.bool_], keep: NDArray[np.bool_]) -> NDArray[np.bool_
     return np.diff(total, prepend=0) > 0
 
 
-def _measured(value: Floats, notes: list[str]) -> Floats:
+def _measured(value: Floats, notes: list[str], signed: bool) -> Floats:
     with np.errstate(invalid="ignore"):
         kinds = (
             ("without a value", np.isnan(value)),
             ("infinite", np.isinf(value)),
-            ("negative", (value < 0) & np.isfinite(value)),
-            ("absurdly large", (value >= HUGE) & np.isfinite(value)),
+            ("negative", (value < 0) & np.isfinite(value) & (not signed)),
+            (
+                "absurdly large",
+                (np.abs(value) >= HUGE) & np.isfinite(value) & (signed | (value > 0)),
+            ),
         )
     told = [f"{count} {said}" for said, which in kinds if (count := int(which.sum()))]
     if told:

@@ -10,9 +10,9 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from akeso.api.scalars import parse_memory
 from akeso.cli import usage
 from akeso.cli.flags import PROMETHEUS, add_settings, settings_of
+from akeso.cli.numbers import amount, percent
 from akeso.cli.output import add_output, show
 from akeso.cli.parser import Options
 from akeso.cli.progress import progress
@@ -184,7 +184,9 @@ def _question(options: Options) -> Question:
     if options.horizon is not None:
         horizon = usage.duration(options.horizon).total_seconds()
     known = None if options.calibration is None else _calibration(Path(options.calibration))
-    return Question(horizon, percent(options.probability) / 100, chosen.name, known)
+    return Question(
+        horizon, percent("--probability", options.probability) / 100, chosen.name, known
+    )
 
 
 def _calibration(file: Path) -> Calibration:
@@ -201,30 +203,8 @@ def _calibration(file: Path) -> Calibration:
         raise PermanentError(f"{file} can't be read: {error.strerror or error}.") from error
 
 
-def percent(text: str) -> int:
-    if not text.isascii() or not text.isdigit() or not 1 <= int(text[:4]) <= 99:
-        raise UsageError(f"--probability {text!r} is no whole number of per cent from 1 to 99.")
-    return int(text)
-
-
-def amount(text: str) -> float:
-    """A plain number, or an amount of memory such as 512Mi."""
-    try:
-        value = float(text)
-    except ValueError:
-        try:
-            value = float(parse_memory(text))
-        except ValueError:
-            raise UsageError(f"--limit {text!r} is no number such as 90 or 512Mi.") from None
-    if not 0 < value < 1e18:
-        raise UsageError(
-            f"--limit {text!r} bounds nothing: give a number above 0, in the unit of the values."
-        )
-    return value
-
-
 def _recorded(options: Options) -> Recorded:
-    limit = None if options.limit is None else amount(options.limit)
+    limit = None if options.limit is None else amount("--limit", options.limit)
     step = None if options.step is None else usage.duration(options.step).total_seconds()
     if options.csv is not None and options.parquet is not None:
         raise UsageError("--csv and --parquet exclude each other; give one.")

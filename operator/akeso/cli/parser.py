@@ -56,6 +56,7 @@ COMMANDS = (
         "simulate", "replay a recorded incident, as it was or as it might have been", "simulate"
     ),
     Command("backtest", "what Akeso would have foreseen in your own history", "backtest"),
+    Command("forecast", "draw one series and what is expected of it", "forecast"),
     Command("demo", "watch Akeso heal real failures in a lab cluster", "demo.command"),
     Command("doctor", "whether all that Akeso needs is there, and what to do", "doctor.command"),
     Command("config", "the settings that hold, and where each comes from", "config"),

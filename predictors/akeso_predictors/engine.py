@@ -11,15 +11,21 @@ from dataclasses import dataclass
 import numpy as np
 
 from akeso_predictors.checks import Bools, Floats, Ints
+from akeso_predictors.cycles import FEWEST, growing, middle
 from akeso_predictors.fit import Posterior, despiked, fit
 from akeso_predictors.passage import at, passage, quantiles
 from akeso_predictors.settings import DecisionSettings
 from akeso_predictors.shapes import AHEAD, Bank
+from akeso_predictors.turns import Turns
 
 # Evaluations at once: the intermediate arrays should stay in the processor's cache.
 _BATCH = 1024
 # Rows over which growth is looked at before anything is fitted.
 _GLANCES = (4, 12, 40, 120)
+# A fall so many times as deep as the deepest that was usual is another kind of turn.
+_DEEP = 1.5
+# A cycle is over when its next peak is so many times as late as peaks usually are.
+_LATE = 2.0
 # Rows that are looked through for bursts.
 _JUMPS = 24
 
@@ -27,13 +33,15 @@ _JUMPS = 24
 @dataclass(frozen=True, slots=True)
 class Windows:
     """N evaluations: `values` (N, W) in units of the metric, NaN where missing, the newest row
-    last and valid; `limit`, `safe` (N,) in the same unit; `age` and `samples` of the leg (N,)."""
+    last and valid; `limit`, `safe` (N,) in the same unit; `age` and `samples` of the leg (N,);
+    the turns of the instance."""
 
     values: Floats
     limit: Floats
     safe: Floats
     age: Ints
     samples: Ints
+    turns: Turns
 
     def take(self, which: Ints) -> Windows:
         return Windows(
@@ -42,6 +50,7 @@ class Windows:
             self.safe[which],
             self.age[which],
             self.samples[which],
+            self.turns.take(which),
         )
 
 
@@ -81,6 +90,10 @@ def assess(
         some = near[start : start + _BATCH]
         part = _fitted(windows.take(some), horizon[some], shapes, settings)
         result.probability[some], result.ttf[some], result.bursty[some] = part
+    cyclic = np.flatnonzero(enough & (level < 1) & ~result.bursty & _swinging(windows, horizon))
+    for start in range(0, len(cyclic), _BATCH):
+        some = cyclic[start : start + _BATCH]
+        _cycled(windows.take(some), horizon[some], some, result, settings)
     over = np.flatnonzero(enough & (level >= 1))
     result.unbounded[over] = ~_below(windows.take(over)).any(axis=1)
     passed = over[~result.unbounded[over]]
@@ -122,6 +135,55 @@ def _restless(windows: Windows, settings: DecisionSettings) -> Bools:
     steps = np.abs(np.nan_to_num(np.diff(recent, axis=1))).max(axis=1)
     restless: Bools = steps > settings.trend.bursty * windows.limit
     return restless
+
+
+def _swinging(windows: Windows, horizon: Floats) -> Bools:
+    """Whether there are turns enough, and twice their growth would reach the limit in time."""
+    turns, limit = windows.turns, windows.limit
+    worth = np.zeros(len(limit), dtype=np.bool_)
+    for ago, level in ((turns.ago, turns.level), (turns.floor_ago, turns.floor_level)):
+        some = np.isfinite(level).sum(axis=1) >= FEWEST
+        first = np.where(some, np.isfinite(level).argmax(axis=1), 0)
+        each = np.arange(len(limit))
+        lowest = np.where(np.isfinite(level), level, np.inf).min(axis=1)
+        took = np.where(some, ago[each, first], 1)
+        grown = np.where(some, level[:, -1] - lowest, 0) / np.maximum(took, 1)
+        room = limit - np.where(some, level[:, -1], 0)
+        worth |= some & (4 * grown * (horizon + ago[:, -1]) >= room)
+    return worth
+
+
+def _cycled(
+    windows: Windows, horizon: Floats, where: Ints, result: Assessment, settings: DecisionSettings
+) -> None:
+    """Where peaks or floors say more than the window does, let them speak."""
+    turns, limit = windows.turns, windows.limit[:, None]
+    height = np.nan_to_num(turns.height).sum(axis=1) / np.maximum(
+        np.isfinite(turns.height).sum(axis=1), 1
+    )
+    scatter = settings.trend.scatter + settings.trend.wear * height / windows.limit
+    # Peaks grow from cycle to cycle of cycles: below a peak that lower ones have followed that is no
+    # news, and a fall far below the usual swings ends it.
+    newest = windows.values[:, -1]
+    news = np.fmax(turns.level[:, -1], newest) >= turns.top + scatter * windows.limit
+    # They must still come as often as they came.
+    apart = middle(-np.diff(turns.ago, axis=1))
+    news &= turns.ago[:, -1] <= _LATE * apart
+    news &= settings.by_peaks & ~(
+        turns.level[:, -1] - newest > _DEEP * np.fmax.reduce(turns.height, axis=1)
+    )
+    for ago, level, habit, heard in (
+        (turns.ago, turns.level, scatter, news),
+        (turns.floor_ago, turns.floor_level, scatter * settings.trend.floor_wear, True),
+    ):
+        lasting, going_on = growing(ago, level / limit, habit, settings.trend)
+        probability = at(lasting, np.minimum(horizon, AHEAD[-1])).astype(np.float32)
+        more = (probability > result.probability[where]) & heard
+        result.probability[where[more]] = probability[more]
+        # The window may see it sooner.
+        result.ttf[where[more]] = np.minimum(result.ttf[where[more]], quantiles(going_on[more]))
+        top = (turns.level[:, -1] / windows.limit).astype(np.float32)
+        result.level[where[more]] = np.fmax(result.level[where[more]], top[more])
 
 
 def _fitted(

@@ -163,8 +163,9 @@ class ExhaustionPredictor:
         """Evaluate rows within horizons of `spans` (N,) seconds and count the votes."""
         where = self._rings.spots(pending.column, self.settings.trend.window_rows, pending.back)
         windows = Windows(
-            self._rings.values[where], pending.limit, pending.safe, pending.age, pending.samples
-        )
+            self._rings.values[where], pending.limit, pending.safe, pending.age, pending.samples,
+            pending.turns,
+        )  # fmt: skip
         found = assess(
             windows, (spans / self._rings.step).astype(np.float32), self._bank, self.settings
         )

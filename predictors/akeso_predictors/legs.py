@@ -12,11 +12,13 @@ at once (`replay`) or row by row with a carry (the operator) with the same resul
 from __future__ import annotations
 
 from dataclasses import dataclass, fields
+from typing import Any
 
 import numpy as np
 
 from akeso_predictors.checks import Bools, Floats, Ints
 from akeso_predictors.settings import DecisionSettings
+from akeso_predictors.turns import History, Swing, fresh_swing, scan
 
 # Larger than any scaled value, so that a later segment always wins a running maximum.
 _LIFT = 4.0
@@ -38,20 +40,28 @@ class Carry:
     fresh_age: Ints  # rows since a restart or an action
     peak: Floats  # highest smoothed value of the instance
     safe: Floats  # highest peak that was followed by a turn (0: none)
+    swing: Swing
 
     def take(self, which: Ints | Bools) -> Carry:
         """The carry of some of the series."""
-        return Carry(*(getattr(self, item.name)[which] for item in fields(self)))
+        own: dict[str, Any] = {name: getattr(self, name)[which] for name in _PLAIN}
+        return Carry(**own, swing=self.swing.take(which))
 
     def joined(self, other: Carry) -> Carry:
         """This carry followed by that of more series."""
-        pairs = ((getattr(self, item.name), getattr(other, item.name)) for item in fields(self))
-        return Carry(*(np.concatenate(pair) for pair in pairs))
+        both: dict[str, Any] = {
+            name: np.concatenate([getattr(self, name), getattr(other, name)]) for name in _PLAIN
+        }
+        return Carry(**both, swing=self.swing.joined(other.swing))
 
     def put(self, which: Ints, other: Carry) -> None:
         """Overwrite the carry of some of the series in place."""
-        for item in fields(self):
-            getattr(self, item.name)[which] = getattr(other, item.name)
+        for name in _PLAIN:
+            getattr(self, name)[which] = getattr(other, name)
+        self.swing.put(which, other.swing)
+
+
+_PLAIN = tuple(item.name for item in fields(Carry) if item.name != "swing")
 
 
 def fresh_carry(series: int) -> Carry:
@@ -66,13 +76,15 @@ def fresh_carry(series: int) -> Carry:
     return Carry(
         last=nothing(), before=nothing(), third=nothing(), smooth=nothing(), gap=none(),
         limit=nothing(), age=none(), samples=none(), fresh=none(), fresh_age=none(), peak=np.zeros(series), safe=np.zeros(series),
+        swing=fresh_swing(series),
     )  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
 class Legs:
     """Per row and series, shapes (S, R): rows and samples of the leg, samples and rows since a
-    restart or action, and the safe peak, all including the row itself; the limit that holds."""
+    restart or action, and the safe peak, all including the row itself; the limit that holds; the
+    turns."""
 
     age: Ints
     samples: Ints
@@ -80,6 +92,15 @@ class Legs:
     fresh_age: Ints
     safe: Floats
     limit: Floats
+    turns: History
+
+
+def no_legs(series: int) -> Legs:
+    """The legs of no rows."""
+    none, nothing = np.zeros((series, 0), np.int64), np.zeros((series, 0))
+    empty = nothing.astype(bool)
+    turns, _ = scan(nothing, nothing, empty, none, fresh_swing(series))
+    return Legs(none, none, none, none, nothing, nothing, turns)
 
 
 def trace(
@@ -103,19 +124,24 @@ def trace(
     lowered = bound - known > settings.limit_change * bound
     fell = valid & (previous - smooth > settings.leg_drop * known)
     starts = resets | broken | lowered | fell
-    peak, safe = _peaks(np.where(valid, smooth, np.nan), known, resets, carry, settings)
+    measured = np.where(valid, smooth, np.nan)
+    peak, safe = _peaks(measured, known, resets, carry, settings)
+    fresh_age = _count(np.ones_like(valid), resets, carry.fresh_age)
+    swings = np.nan_to_num(settings.turn_drop * known, nan=np.inf)
+    turns, swing = scan(measured, swings, resets, fresh_age, carry.swing)
     legs = Legs(
         age=_count(np.ones_like(valid), starts, carry.age),
         samples=_count(valid, starts, carry.samples),
         fresh=fresh,
-        fresh_age=_count(np.ones_like(valid), resets, carry.fresh_age),
+        fresh_age=fresh_age,
         safe=safe,
         limit=known,
+        turns=turns,
     )
     ended = Carry(
         first[:, -1], second[:, -1], third[:, -1], smooth[:, -1], np.where(valid[:, -1], 0, gaps[:, -1]),
         known[:, -1], legs.age[:, -1], legs.samples[:, -1], legs.fresh[:, -1],
-        legs.fresh_age[:, -1], peak[:, -1], safe[:, -1],
+        legs.fresh_age[:, -1], peak[:, -1], safe[:, -1], swing,
     )  # fmt: skip
     return legs, ended
 

@@ -37,7 +37,7 @@ def passage(
     spread = np.sqrt(posterior.variance[each, chosen][:, :, None] * rise**2 + noise[:, None])
     passed = normal((amplitude * rise - gap[:, None, None]) / spread)
     passed *= _weights(posterior, shapes, chosen)[:, :, None]
-    lasts = _behind(chosen, rise, age, shapes) ** np.float32(settings.persistence)
+    lasts = _lasts(posterior, chosen, rise, gap, age, shapes, settings)
     lasting, going_on = (passed * lasts).sum(axis=1), passed.sum(axis=1)
     # Damping may fall faster than the rest rises; what has passed stays passed.
     return (
@@ -46,17 +46,28 @@ def passage(
     )
 
 
-def _behind(chosen: Ints, rise: Floats, age: Floats, shapes: Bank) -> Floats:
-    """How much of each trend lies behind us at every `AHEAD`, (N, M, G): the lesser of the share of
-    its time, A / (A + h), and of its rise. An exponential has hardly begun when it is first seen."""
+def _lasts(
+    posterior: Posterior, chosen: Ints, rise: Floats, gap: Floats, age: Floats, shapes: Bank,
+    settings: TrendSettings,
+) -> Floats:  # fmt: skip
+    """How likely each trend goes on until every `AHEAD`, (N, M, G): a power of how much of it lies
+    behind us, the lesser of the share of its time, A / (A + h), and of its rise. An exponential
+    has hardly begun when it is first seen."""
     whole = age[:, None]
     since = np.where(shapes.since[chosen] > 0, np.minimum(shapes.since[chosen], whole), whole)
     of_time = since[:, :, None] / (since[:, :, None] + AHEAD)
     width = len(shapes.past)
     first = (width - np.minimum(age, width)).astype(np.int64)
-    risen = np.maximum(-shapes.past[first[:, None], chosen], 1e-6)[:, :, None]
-    behind: Floats = np.minimum(of_time, risen / (risen + rise))
-    return behind
+    risen = np.maximum(-shapes.past[first[:, None], chosen], 1e-6)
+    behind = np.minimum(of_time, risen[:, :, None] / (risen[:, :, None] + rise))
+    amplitude = np.take_along_axis(posterior.amplitude, chosen, axis=1)
+    start = 1 - gap[:, None] - amplitude * risen
+    rested = (settings.rested * (whole - since) / since).clip(0, 1)
+    # Where a leg is older than the window its start is not seen.
+    amid = ((start - settings.born) / settings.born).clip(0, 1) * (whole <= width)
+    power = settings.persistence + settings.cyclic * (1 - rested) * amid
+    lasts: Floats = behind ** power[:, :, None].astype(np.float32)
+    return lasts
 
 
 def _growing(posterior: Posterior, shapes: Bank) -> Floats:

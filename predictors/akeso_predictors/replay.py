@@ -14,7 +14,7 @@ from akeso_predictors.checks import Bools, Floats, Ints
 from akeso_predictors.classes import class_of, for_metric
 from akeso_predictors.decision import actionable, elected
 from akeso_predictors.engine import Windows, assess
-from akeso_predictors.legs import Legs, fresh_carry, trace
+from akeso_predictors.legs import Legs, fresh_carry, no_legs, trace
 from akeso_predictors.settings import DecisionSettings
 from akeso_predictors.shapes import bank
 
@@ -97,8 +97,7 @@ def read(
     if rows and series:
         legs, _ = trace(clean.astype(np.float64), known.T, resets, carry, chosen)
     else:
-        none, nothing = np.zeros((series, rows), np.int64), np.zeros((series, rows))
-        legs = Legs(none, none, none, none, nothing, nothing)
+        legs = no_legs(series)
     return History(clean, resets, legs, step, class_of(metric_class).name, chosen)
 
 
@@ -156,8 +155,9 @@ def assessed(history: History, horizon: float) -> Assessed:
         part = slice(start, start + _BATCH)
         s, t = np.divmod(which[part], rows)
         windows = Windows(
-            views[s, t], legs.limit[s, t], legs.safe[s, t], legs.age[s, t], legs.samples[s, t]
-        )
+            views[s, t], legs.limit[s, t], legs.safe[s, t], legs.age[s, t], legs.samples[s, t],
+            legs.turns.at(s, t),
+        )  # fmt: skip
         found = assess(windows, np.full(len(s), horizon, np.float32), shapes, settings)
         probability[part], ttf[part], level[part] = found.probability, found.ttf, found.level
         silent[part] = found.bursty | found.unbounded | (windows.samples < settings.min_samples)

@@ -22,7 +22,19 @@ class TrendSettings:
     # A trend that has lasted A goes on for another h with probability (A / (A + h)) ** persistence:
     # the longer it has lasted, the longer it lasts (Gott 1993). 1 would be complete ignorance, 0
     # believes every trend for ever. Chosen on the development half of bench/exhaustion.py.
-    persistence: float = 0.22
+    persistence: float = 0.25
+    # A rise that was not seen to begin from a rest, at a level where no container is born, is more
+    # often one tooth of a saw whose first tooth we see than a leak: its power is larger by so much.
+    # A rest of `1 / rested` of the rise's own length is enough, births lie below `born` of the limit.
+    cyclic: float = 0.4
+    rested: float = 2.0
+    born: float = 0.2
+    # Peaks (and floors) scatter by this much, and by this share of the height of the swings, before
+    # their growth means anything.
+    scatter: float = 0.005
+    wear: float = 0.03
+    # Floors scatter more: the one that was seen may not have been the deepest.
+    floor_wear: float = 3.0
     # Residual innovations above this are bursts that nobody can predict: abstain.
     bursty: float = 0.06
     # Prior weights of the families of shapes (they are normalised). Most series are flat and most

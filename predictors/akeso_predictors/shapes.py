@@ -35,7 +35,7 @@ _ONSETS = (
 )  # fmt: skip
 # Time constants of a rise after a rest, as share of the time since it began.
 _BENDS = (0.33, 1.0)
-_GROWTHS = (12.0, 32.0, 96.0)
+_GROWTHS = (6.0, 12.0, 32.0, 96.0)
 # Rows that a shape must have on both sides of its break, to be more than a fit to noise.
 _SIDE = 3
 

@@ -15,6 +15,7 @@ from akeso_predictors.checks import Floats, Ints
 from akeso_predictors.legs import Carry, fresh_carry, trace
 from akeso_predictors.series import SeriesRings
 from akeso_predictors.settings import DecisionSettings
+from akeso_predictors.turns import Turns, known
 
 # Rows times series that are traced at once: bounds what a back-fill takes beside the rings.
 _CELLS = 1 << 19
@@ -32,6 +33,7 @@ class Pending:
     samples: Ints
     fresh: Ints
     fresh_age: Ints
+    turns: Turns
 
 
 class Track:
@@ -102,14 +104,21 @@ class Track:
             at = rows - 1 - back
             some = np.flatnonzero(np.isfinite(values[:, at]) & np.isfinite(legs.limit[:, at]))
             if len(some):
-                parts = (legs.limit, legs.safe, legs.age, legs.samples, legs.fresh, legs.fresh_age)
-                pending.append(Pending(column[some], back, *(part[some, at] for part in parts)))
+                row: Ints = np.full(len(some), at)
+                pending.append(
+                    Pending(
+                        column[some], back, legs.limit[some, at], legs.safe[some, at],
+                        legs.age[some, at], legs.samples[some, at], legs.fresh[some, at],
+                        legs.fresh_age[some, at], legs.turns.at(some, row),
+                    )
+                )  # fmt: skip
         return pending
 
     def newest(self, column: Ints) -> Pending:
         """The newest row of each series, as traced."""
         c = self._carry.take(column)
-        return Pending(column, 0, c.limit, c.safe, c.age, c.samples, c.fresh, c.fresh_age)
+        turns = known(c.swing, c.fresh_age)
+        return Pending(column, 0, c.limit, c.safe, c.age, c.samples, c.fresh, c.fresh_age, turns)
 
     def count(self, pending: Pending, probability: Floats) -> None:
         """Count the evaluations as votes; a new leg forgets those of the leg before it, a raised limit

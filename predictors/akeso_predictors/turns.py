@@ -1,0 +1,254 @@
+"""Turns of a series: the peaks it came back from, and the floors it fell back to.
+
+A turn is a swing of a share of the limit against the way the series was going (a zigzag). A floor is a
+trough that is lower than its neighbours: what a heap falls to after a full collection, and not after a young
+one. Turns are remembered longer than rows: the last eight of each kind, however long ago.
+
+Rows may come all at once or one by one with a carry; the result is the same.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, fields
+
+import numpy as np
+
+from akeso_predictors.checks import Bools, Floats, Ints
+
+# Turns of a kind that are remembered.
+KEPT = 8
+# Rows that are looked through at once for the next turn.
+_BLOCK = 256
+
+
+@dataclass(frozen=True, slots=True)
+class Swing:
+    """Where each series stands between two turns, and its last turns: shapes (S,) and (S, KEPT),
+    newest last, rows counted from the first that was traced, NaN where there are none."""
+
+    clock: Ints  # rows traced so far
+    way: Ints  # 1 after a trough, -1 after a peak, 0 not known yet
+    high: Floats  # extremes since the last turn, and their rows
+    high_row: Floats
+    low: Floats
+    low_row: Floats
+    lows: Floats  # (S, 2) the last two troughs of the instance and the row of the newer
+    lows_row: Floats
+    top: Floats  # highest peak that a peak lower by a swing has followed in the instance (0: none)
+    peaks: Floats  # (S, KEPT, 4): row, level, height above the trough before it, top until then
+    floors: Floats  # (S, KEPT, 2): row, level
+
+    def take(self, which: Ints | Bools) -> Swing:
+        """Of some of the series."""
+        return Swing(*(getattr(self, item.name)[which] for item in fields(self)))
+
+    def joined(self, other: Swing) -> Swing:
+        """Followed by that of more series."""
+        pairs = ((getattr(self, item.name), getattr(other, item.name)) for item in fields(self))
+        return Swing(*(np.concatenate(pair) for pair in pairs))
+
+    def put(self, which: Ints, other: Swing) -> None:
+        """Overwrite some of the series in place."""
+        for item in fields(self):
+            getattr(self, item.name)[which] = getattr(other, item.name)
+
+    def copy(self) -> Swing:
+        return Swing(*(getattr(self, item.name).copy() for item in fields(self)))
+
+
+def fresh_swing(series: int) -> Swing:
+    """Of series of which nothing was seen."""
+
+    def nothing(*shape: int) -> Floats:
+        return np.full((series, *shape), np.nan)
+
+    return Swing(
+        np.zeros(series, np.int64), np.zeros(series, np.int64), nothing(), nothing(), nothing(), nothing(),
+        nothing(2), nothing(), np.zeros(series), nothing(KEPT, 4), nothing(KEPT, 2),
+    )  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class Turns:
+    """Turns known at N rows, (N, KEPT) each, newest last, NaN where there are none: how many rows
+    ago, level and height of peaks in the unit of the metric; the same of floors. `top` (N,) is the
+    highest peak that lower ones have followed (0: none)."""
+
+    ago: Floats
+    level: Floats
+    height: Floats
+    top: Floats
+    floor_ago: Floats
+    floor_level: Floats
+
+    def take(self, which: Ints) -> Turns:
+        return Turns(*(getattr(self, item.name)[which] for item in fields(self)))
+
+
+def known(swing: Swing, fresh_age: Ints) -> Turns:
+    """The turns of the running instances, which are `fresh_age` (S,) rows old, at the newest row."""
+    return _turns(swing.peaks, swing.floors, swing.clock - 1, fresh_age)
+
+
+def _turns(peaks: Floats, floors: Floats, now: Ints, fresh_age: Ints) -> Turns:
+    ago, floor_ago = now[:, None] - peaks[..., 0], now[:, None] - floors[..., 0]
+    own, own_floor = ago < fresh_age[:, None], floor_ago < fresh_age[:, None]
+    return Turns(
+        np.where(own, ago, np.nan), np.where(own, peaks[..., 1], np.nan),
+        np.where(own, peaks[..., 2], np.nan), np.where(own[:, -1], peaks[:, -1, 3], 0),
+        np.where(own_floor, floor_ago, np.nan), np.where(own_floor, floors[..., 1], np.nan),
+    )  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class _Log:
+    """Turns of one kind in the order they became known: `key` (E,) tells series and row, `turn` (E, C)."""
+
+    key: Ints
+    turn: Floats
+
+    def last(self, key: Ints) -> Floats:
+        """The turns (N, KEPT, C) known at `key` (N,); each series has KEPT from before its first row."""
+        end = np.searchsorted(self.key, key, side="right")
+        found: Floats = self.turn[end[:, None] + np.arange(-KEPT, 0)]
+        return found
+
+
+@dataclass(frozen=True, slots=True)
+class History:
+    """What was known at each of R rows of S series."""
+
+    rows: int
+    clock: Ints
+    fresh_age: Ints
+    peaks: _Log
+    floors: _Log
+
+    def at(self, series: Ints, row: Ints) -> Turns:
+        """The turns known at `row` (N,) of `series` (N,)."""
+        key = series * (self.rows + 1) + row + 1
+        return _turns(
+            self.peaks.last(key), self.floors.last(key), self.clock[series] + row,
+            self.fresh_age[series, row],
+        )  # fmt: skip
+
+
+class _Scan:
+    """One pass over rows (S, R); `_state` is the swing that is being carried on, in place."""
+
+    def __init__(self, swing: Swing, rows: int) -> None:
+        self.state = swing.copy()
+        self.rows = rows
+        self.found: dict[str, list[tuple[Ints, Floats]]] = {"peaks": [], "floors": []}
+
+    def block(self, start: int, x: Floats, swings: Floats, resets: Bools) -> None:
+        """Carry on over a block (S, B) that begins at row `start`."""
+        columns: Ints = np.arange(x.shape[1], dtype=np.int64)
+        active: Ints = np.arange(len(x))
+        first = np.zeros(len(x), dtype=np.int64)
+        while len(active):
+            some = np.where(columns >= first[active, None], x[active], np.nan)
+            s = self.state
+            way = s.way[active, None]
+            high = np.fmax(np.fmax.accumulate(some, axis=1), s.high[active, None])
+            low = np.fmin(np.fmin.accumulate(some, axis=1), s.low[active, None])
+            turn = (way >= 0) & (high - some >= swings[active])
+            turn |= (way <= 0) & (some - low >= swings[active])
+            begins = resets[active] & (columns >= first[active, None])
+            event = turn | begins
+            ends = np.where(event.any(axis=1), event.argmax(axis=1), len(columns))
+            # What lies before a reset belongs to the instance before it, a turn's row to its swing.
+            each = np.arange(len(active))
+            at = np.minimum(ends, len(columns) - 1)
+            reset = begins[each, at] & (ends < len(columns))
+            self._extremes(
+                active, np.where(columns < (ends + ~reset)[:, None], some, np.nan), start
+            )
+            self._begun(active[reset], x[active, at][reset], start + at[reset])
+            turned = turn[each, at] & ~reset & (ends < len(columns))
+            self._turned(
+                active[turned],
+                x[active, at][turned],
+                start + at[turned],
+                swings[active, at][turned],
+            )
+            first[active] = ends + 1
+            active = active[ends < len(columns) - 1]
+
+    def _extremes(self, series: Ints, x: Floats, start: int) -> None:
+        """Raise and lower the extremes by rows (N, B), NaN where there is nothing."""
+        s = self.state
+        base = s.clock[series] + start
+        top, bottom = np.where(np.isnan(x), -np.inf, x), np.where(np.isnan(x), np.inf, x)
+        for values, at, level, row, better in (
+            (top, top.argmax(axis=1), s.high, s.high_row, np.greater),
+            (bottom, bottom.argmin(axis=1), s.low, s.low_row, np.less),
+        ):
+            best = values[np.arange(len(x)), at]
+            own = level[series]
+            more = np.isfinite(best) & (np.isnan(own) | better(best, own))
+            level[series[more]], row[series[more]] = best[more], (base + at)[more]
+
+    def _begun(self, series: Ints, value: Floats, row: Ints) -> None:
+        """A new instance begins with `value`."""
+        s = self.state
+        s.way[series], s.lows[series], s.top[series] = 0, np.nan, 0
+        s.peaks[series], s.floors[series] = np.nan, np.nan
+        s.high[series] = s.low[series] = value
+        s.high_row[series] = s.low_row[series] = s.clock[series] + row
+
+    def _turned(self, series: Ints, value: Floats, row: Ints, swing: Floats) -> None:
+        """A swing against the way: the extreme was a turn."""
+        s = self.state
+        falls = (s.way[series] >= 0) & (s.high[series] - value >= swing)
+        down = series[falls]
+        height = s.high[down] - np.where(np.isnan(s.lows[down, 1]), s.low[down], s.lows[down, 1])
+        lower = s.peaks[down, -1, 1] - s.high[down] >= swing[falls]
+        s.top[down] = np.maximum(s.top[down], np.where(lower, s.peaks[down, -1, 1], 0))
+        told = np.stack([s.high_row[down], s.high[down], height, s.top[down]], axis=1)
+        self._push("peaks", down, row[falls], told)
+        s.way[down], s.low[down], s.low_row[down] = -1, value[falls], s.clock[down] + row[falls]
+        up = series[~falls]
+        older, newer = s.lows[up, 0], s.lows[up, 1]
+        floor = (newer < older) & (newer <= s.low[up])
+        told = np.stack([s.lows_row[up], newer], axis=1)
+        self._push("floors", up[floor], row[~falls][floor], told[floor])
+        s.lows[up, 0], s.lows[up, 1], s.lows_row[up] = newer, s.low[up], s.low_row[up]
+        s.way[up], s.high[up], s.high_row[up] = 1, value[~falls], s.clock[up] + row[~falls]
+
+    def _push(self, kind: str, series: Ints, row: Ints, turn: Floats) -> None:
+        if len(series):
+            kept = getattr(self.state, kind)
+            kept[series] = np.concatenate([kept[series, 1:], turn[:, None]], axis=1)
+            self.found[kind].append((series * (self.rows + 1) + row + 1, turn))
+
+    def log(self, kind: str, before: Floats) -> _Log:
+        """All turns of a kind, after those from `before` (S, KEPT, C) the first row."""
+        head = np.repeat(np.arange(len(before)) * (self.rows + 1), KEPT)
+        keys = np.concatenate([head, *(key for key, _ in self.found[kind])])
+        turns = np.concatenate(
+            [before.reshape(-1, before.shape[2]), *(turn for _, turn in self.found[kind])]
+        )
+        order = np.argsort(keys, kind="stable")
+        return _Log(keys[order], turns[order])
+
+
+def scan(
+    smooth: Floats, swings: Floats, resets: Bools, fresh_age: Ints, swing: Swing
+) -> tuple[History, Swing]:
+    """Find the turns of rows (S, R) that follow `swing`; `smooth` is NaN where nothing was measured,
+    a turn is a swing by `swings` (S, R)."""
+    rows = smooth.shape[1]
+    pass_ = _Scan(swing, rows)
+    for start in range(0, rows, _BLOCK):
+        part = slice(start, start + _BLOCK)
+        pass_.block(start, smooth[:, part], swings[:, part], resets[:, part])
+    history = History(
+        rows,
+        swing.clock,
+        fresh_age,
+        pass_.log("peaks", swing.peaks),
+        pass_.log("floors", swing.floors),
+    )
+    pass_.state.clock[:] += rows
+    return history, pass_.state

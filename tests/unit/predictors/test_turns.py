@@ -1,0 +1,135 @@
+"""Turns: found once, whatever way the rows come; and what their growth means."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from akeso.domain.forecast import Sample, SeriesKey
+from akeso_predictors import ExhaustionPredictor, replay
+from akeso_predictors.turns import fresh_swing, known, scan
+
+SWING = 0.08
+
+
+def scanned(values, resets=None):
+    """The history of turns of a series (T,), and the swing after it."""
+    rows = np.asarray(values, dtype=float)[None, :]
+    marks = np.zeros(rows.shape, dtype=bool) if resets is None else resets[None, :]
+    age = np.arange(rows.shape[1])[None, :] + 1
+    at = np.maximum.accumulate(np.where(marks, age, 1), axis=1)
+    return scan(rows, np.full(rows.shape, SWING), marks, age - at + 1, fresh_swing(1))
+
+
+def heap(rows, young=8, full=60, live=0.3, ceiling=0.95):
+    """A heap that swings up to its ceiling; `live` is a level or one per row."""
+    t = np.arange(rows)
+    garbage = 0.6 * (t % full / full) ** 0.5 + 0.4 * (t % young / young)
+    return live + (ceiling - live) * garbage
+
+
+def test_peaks_and_their_heights_are_told_newest_last():
+    values = [0.2, 0.5, 0.8, 0.4, 0.3, 0.6, 0.9, 0.5]
+    history, swing = scanned(values)
+    turns = history.at(np.array([0]), np.array([7]))
+    assert turns.level[0, -2:].tolist() == [0.8, 0.9]
+    assert turns.ago[0, -2:].tolist() == [5, 1]
+    assert turns.height[0, -2:] == pytest.approx([0.6, 0.6])
+    assert np.isnan(turns.level[0, :-2]).all()
+    assert history.at(np.array([0]), np.array([6])).level[0, -1] == 0.8
+    assert known(swing, np.array([8])).level[0, -1] == 0.9
+
+
+def test_swings_that_are_too_small_are_no_turns():
+    history, _ = scanned(0.5 + 0.03 * np.sin(np.arange(50)))
+    assert np.isnan(history.at(np.array([0]), np.array([49])).level).all()
+
+
+def test_floors_are_what_full_collections_leave():
+    values = heap(300)
+    history, _ = scanned(values)
+    floors = history.at(np.array([0]), np.array([299])).floor_level[0]
+    assert np.nanmax(floors) < 0.45
+
+
+def test_another_instance_has_no_turns_yet():
+    values = np.tile([0.3, 0.6, 0.9, 0.6], 10)
+    resets = np.zeros(40, dtype=bool)
+    resets[30] = True
+    history, _ = scanned(values, resets)
+    assert np.isfinite(history.at(np.array([0]), np.array([29])).level).any()
+    assert np.isnan(history.at(np.array([0]), np.array([30])).level).all()
+
+
+@settings(max_examples=20, deadline=None)
+@given(st.integers(0, 10_000))
+def test_row_by_row_the_same_turns_are_found(seed):
+    random = np.random.default_rng(seed)
+    rows = 120
+    values = np.cumsum(random.normal(0, 0.06, (3, rows)), axis=1) + 3
+    values[random.random(values.shape) < 0.05] = np.nan
+    resets = (random.random(values.shape) < 0.02) & np.isfinite(values)
+    age = np.broadcast_to(np.arange(1, rows + 1), values.shape)
+    swings = np.full(values.shape, SWING)
+    whole, end = scan(values, swings, resets, age, fresh_swing(3))
+    swing = fresh_swing(3)
+    for t in range(rows):
+        one = slice(t, t + 1)
+        part, swing = scan(values[:, one], swings[:, one], resets[:, one], age[:, one], swing)
+        here = part.at(np.arange(3), np.zeros(3, dtype=np.int64))
+        # Turns of instances that have ended are not asked for.
+        own = resets[:, : t + 1].any(axis=1)
+        there = whole.at(np.arange(3), np.full(3, t)).take(np.flatnonzero(~own))
+        mine = here.take(np.flatnonzero(~own))
+        for name in ("ago", "level", "height", "floor_ago", "floor_level"):
+            np.testing.assert_array_equal(getattr(mine, name), getattr(there, name))
+    np.testing.assert_array_equal(end.peaks, swing.peaks)
+    np.testing.assert_array_equal(end.floors, swing.floors)
+
+
+def test_a_heap_whose_floor_holds_is_silent_and_one_whose_floor_creeps_is_not():
+    rows = 720
+    random = np.random.default_rng(0)
+    noise = random.normal(0, 0.003, rows)
+    silent = replay(heap(rows) + noise, 1.0, 60.0, 3600.0)
+    assert not silent.alarm[120:].any()
+    live = 0.3 + 0.7 * np.maximum(np.arange(rows) - 200, 0) / 400
+    creeping = heap(rows, live=live, ceiling=np.maximum(0.97, live)) + noise
+    crossing = int(np.flatnonzero(creeping >= 1)[0])
+    alarm = replay(creeping, 1.0, 60.0, 3600.0).alarm[:crossing, 0]
+    assert crossing - np.flatnonzero(alarm[300:])[0] - 300 >= 15
+
+
+def test_peaks_that_grow_with_what_lives_alarm_before_one_passes():
+    t = np.arange(600)
+    live = 0.25 + 0.25 * np.maximum(t - 100, 0) / 400
+    values = live * (1 + (t % 25) / 25)
+    crossing = int(np.flatnonzero(values >= 1)[0])
+    alarm = replay(values, 1.0, 60.0, 3600.0).alarm[:crossing, 0]
+    assert crossing - np.flatnonzero(alarm)[0] >= 20
+
+
+def test_the_operator_knows_the_same_turns():
+    """Longer than the window, so that only what is carried can tell."""
+    t = np.arange(420)
+    live = 0.25 + 0.25 * np.maximum(t - 60, 0) / 400
+    values = np.stack([live * (1 + (t % 25) / 25), heap(420, live=live, ceiling=0.97)], axis=1)
+    values[np.random.default_rng(0).random(values.shape) < 0.02] = np.nan
+    said = replay(values, 1.0, 60.0, 3600.0)
+    predictor = ExhaustionPredictor(60.0)
+    keys = [SeriesKey("shop", f"pod-{s}", "app") for s in range(2)]
+    for row in range(len(t)):
+        now = 1e9 + 60.0 * row
+        predictor.ingest(
+            Sample(key, now, float(v), 1.0, "a")
+            for key, v in zip(keys, values[row], strict=True) if np.isfinite(v)
+        )  # fmt: skip
+        found = predictor.evaluate(now, 3600.0)
+        for s, key in enumerate(keys):
+            if key in found:
+                assert found[key].alarm == said.alarm[row, s]
+                assert (found[key].probability or 0) == pytest.approx(
+                    said.probability[row, s], abs=5e-3
+                )

@@ -85,7 +85,7 @@ class Predictor(Protocol):
         self,
         now: float,
         horizon: Mapping[SeriesKey, float] | float,
-        threshold: Mapping[SeriesKey, float] | float = 0.8,
+        threshold: Mapping[SeriesKey, float] | float | None = None,
         acted_on: Collection[SeriesKey] = (),
     ) -> dict[SeriesKey, Forecast]:
         """Nothing is learned of series whose alarms are `acted_on`."""

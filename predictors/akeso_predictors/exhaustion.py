@@ -74,26 +74,29 @@ class ExhaustionPredictor:
 
     def evaluate(
         self, now: float, horizon: Mapping[SeriesKey, float] | float,
-        threshold: Mapping[SeriesKey, float] | float = 0.8,
+        threshold: Mapping[SeriesKey, float] | float | None = None,
         acted_on: Collection[SeriesKey] = (),
     ) -> dict[SeriesKey, Forecast]:  # fmt: skip
         """Forecast every known series; a series that a mapping leaves out is not evaluated.
 
-        `horizon` in seconds; `threshold` is the probability p* from which an alarm is raised.
+        `horizon` in seconds; `threshold` is the probability p* from which an alarm is raised
+        (None, or left out of the mapping: the settings').
         Nothing is learned of series that are `acted_on`: where alarms are answered, the leaks are
         gone before their limit, and only the false alarms would be left to learn from.
         Evaluating again without new samples gives the same answer and counts no further vote.
         """
         self._forget_old(now)
         keys, columns, spans = _aligned(self._rings.column, "horizon", horizon)
-        bars = _bars(keys, threshold)
+        bars = _bars(keys, threshold, self.settings.bar)
         learn = np.array([key not in acted_on for key in keys], dtype=np.bool_)
         verdicts = self._judge(columns, spans, bars, now, learn)
         told = dict(zip(keys, forecasts(verdicts, self._rings, keys, spans), strict=True))
         self._claims.look()
         return told
 
-    def peek(self, key: SeriesKey, now: float, horizon: float, threshold: float = 0.8) -> Forecast:
+    def peek(
+        self, key: SeriesKey, now: float, horizon: float, threshold: float | None = None
+    ) -> Forecast:
         """What `evaluate` would say of one series with this horizon; changes nothing."""
         column = self._rings.column.get(key)
         span = checks.positive("horizon", horizon)
@@ -101,7 +104,9 @@ class ExhaustionPredictor:
             return Forecast(key, Readiness.NO_DATA, horizon)
         columns, spans = np.array([column]), np.array([span])
         with self._track.preview(columns):
-            verdicts = self._judge(columns, spans, np.array([threshold]), now, None)
+            verdicts = self._judge(
+                columns, spans, _bars([key], threshold, self.settings.bar), now, None
+            )
         return forecasts(verdicts, self._rings, [key], spans)[0]
 
     def mark_action(self, key: SeriesKey | tuple[str, str], now: float) -> None:
@@ -207,8 +212,10 @@ def _aligned(
     return keys, np.array([known[key] for key in keys], dtype=np.int64), values
 
 
-def _bars(keys: Sequence[SeriesKey], threshold: Mapping[SeriesKey, float] | float) -> Floats:
-    """The threshold of each key; 0.8 where a mapping leaves it out."""
+def _bars(
+    keys: Sequence[SeriesKey], threshold: Mapping[SeriesKey, float] | float | None, usual: float
+) -> Floats:
+    """The threshold of each key; the `usual` one where none is given."""
     if isinstance(threshold, Mapping):
-        return np.array([threshold.get(key, 0.8) for key in keys], dtype=np.float64)
-    return np.full(len(keys), threshold, dtype=np.float64)
+        return np.array([threshold.get(key, usual) for key in keys], dtype=np.float64)
+    return np.full(len(keys), usual if threshold is None else threshold, dtype=np.float64)

@@ -76,7 +76,7 @@ class Forecaster:
 
     def evaluate(
         self, now: float, horizon: Mapping[SeriesKey, float] | float,
-        threshold: Mapping[SeriesKey, float] | float = 0.8,
+        threshold: Mapping[SeriesKey, float] | float | None = None,
         acted_on: Collection[SeriesKey] = (),
     ) -> dict[SeriesKey, Forecast]:  # fmt: skip
         """See `ExhaustionPredictor.evaluate`."""
@@ -85,7 +85,9 @@ class Forecaster:
             found |= predictor.evaluate(now, horizon, threshold, acted_on)
         return found
 
-    def peek(self, key: SeriesKey, now: float, horizon: float, threshold: float = 0.8) -> Forecast:
+    def peek(
+        self, key: SeriesKey, now: float, horizon: float, threshold: float | None = None
+    ) -> Forecast:
         """See `ExhaustionPredictor.peek`."""
         return self._of(key).peek(key, now, horizon, threshold)
 

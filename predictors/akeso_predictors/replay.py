@@ -44,7 +44,7 @@ def replay(
     breaks: ArrayLike | None = None,
     calibration: Calibration | None = None,
     *,
-    threshold: float = 0.8,
+    threshold: float | None = None,
     settings: DecisionSettings | None = None,
 ) -> Replay:
     """Decide at every row from the rows up to it, exactly as `ExhaustionPredictor` would.
@@ -53,7 +53,8 @@ def replay(
     `limits` a scalar, (S,) or (T, S) in the same unit, NaN where there is none. `restarts` and
     `breaks` (T,) or (T, S) mark (non-zero) the first row of a new container and the first row
     after a rollout or an action of our own: both begin a leg and wait for new samples.
-    `calibration` corrects probabilities and times at every row, as it does in the operator.
+    `calibration` corrects probabilities and times at every row, as it does in the operator. An alarm
+    takes a probability of `threshold` (None: p* of the settings).
     Raises `InputError` naming the argument. Garbage values (negative, infinite) count as missing.
     """
     history = read(values, limits, step_seconds, restarts, metric_class, breaks, settings)
@@ -62,7 +63,8 @@ def replay(
     if rows == 0 or series == 0:
         return _nothing(rows, series)
     found = assessed(history, horizon / history.step)
-    return _decided(history, found.corrected(calibration or Calibration(), horizon), threshold)
+    bar = history.settings.bar if threshold is None else threshold
+    return _decided(history, found.corrected(calibration or Calibration(), horizon), bar)
 
 
 @dataclass(frozen=True, slots=True)

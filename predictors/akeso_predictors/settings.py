@@ -62,6 +62,10 @@ class TrendSettings:
         return sum(weights)
 
 
+# What p* may be.
+MIN_BAR, MAX_BAR = 0.05, 0.99
+
+
 @dataclass(frozen=True, slots=True)
 class DecisionSettings:
     """When a forecast becomes an alarm. Shares are of the limit (0..1), times in seconds."""
@@ -76,6 +80,13 @@ class DecisionSettings:
     # And at least this long: ordinary start-ups fill their heap within the first minute, and at a
     # scrape of 5 s ten samples are over before that.
     min_age: float = 90.0
+    # What acting costs (a restart that was not needed, and one that was), and what a failure costs
+    # that nobody prevents, in whatever unit: only their ratio counts. Acting pays from the
+    # probability p* = cost_of_acting / cost_of_failing on; 0.8 because a needless restart costs
+    # less than an OOM kill, but is not free. p* lies between MIN_BAR and MAX_BAR: below, noise would
+    # act, and above nothing ever would.
+    cost_of_acting: float = 0.8
+    cost_of_failing: float = 1.0
     # "P >= threshold in 3 of 4 evaluations": one odd sample neither raises nor clears an alarm.
     votes: int = 3
     votes_of: int = 4
@@ -113,11 +124,26 @@ class DecisionSettings:
     # Series silent for this long are evicted, so that memory stays bounded.
     evict_after: float = 3600.0
 
+    @property
+    def bar(self) -> float:
+        """p*: from this probability on acting costs less than the failure that is to be expected."""
+        return self.cost_of_acting / self.cost_of_failing
+
     def __post_init__(self) -> None:
         for item in fields(self):
             value = getattr(self, item.name)
             if isinstance(value, int | float) and value < 0:
                 raise InputError(f"settings.{item.name} must not be negative, got {value}")
+        if not MIN_BAR * self.cost_of_failing <= self.cost_of_acting:
+            raise InputError(
+                f"settings.cost_of_acting must be at least {MIN_BAR:g} of cost_of_failing"
+                f" ({self.cost_of_failing:g}), got {self.cost_of_acting:g}"
+            )
+        if not self.cost_of_acting <= MAX_BAR * self.cost_of_failing:
+            raise InputError(
+                f"settings.cost_of_acting must be at most {MAX_BAR:g} of cost_of_failing"
+                f" ({self.cost_of_failing:g}), got {self.cost_of_acting:g}"
+            )
         if not self.votes <= self.votes_of:
             raise InputError(
                 f"settings.votes ({self.votes}) must not exceed votes_of ({self.votes_of})"

@@ -345,7 +345,7 @@ def test_what_a_signal_says_is_completed(lab, namespace):
     memory, errors = tried(lab, namespace, policy({**MEMORY, "forecast": {}}, query))["spec"][
         "signals"
     ]
-    assert memory["forecast"] == {"horizonSeconds": 1800, "probabilityPercent": 80}
+    assert memory["forecast"] == {"horizonSeconds": 1800}
     assert errors["threshold"] == {"operator": "Above", "value": "0.05", "forSeconds": 0}
     assert errors["ladder"] == [{"healer": "Rollback", "timeoutSeconds": 600}]
 

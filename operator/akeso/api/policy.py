@@ -120,7 +120,11 @@ class Forecast(Model):
     """When a forecast is certain enough to act on."""
 
     horizon_seconds: Annotated[int, Field(ge=30, le=86400)] = 1800
-    probability_percent: Annotated[int, Field(ge=1, le=99)] = 80
+    probability_percent: Annotated[int, Field(ge=1, le=99)] | None = None
+
+    def bar(self, usual: float) -> float:
+        """The probability from which to act: the policy's word, or the `usual` one."""
+        return usual if self.probability_percent is None else self.probability_percent / 100
 
 
 class Threshold(Model):

@@ -62,7 +62,8 @@ class SignalTold(Model):
     """One signal of one policy. `problem` None: nothing is wrong; the rest is then supposed.
 
     `healing` is the Healing of this problem that is open; `proposals` are rungs that fit and are left
-    to a person, each with how to have it done.
+    to a person, each with how to have it done. `acts_from_percent`: the probability from which a
+    forecast is acted on; None: nothing is forecast.
     """
 
     policy: str
@@ -70,6 +71,7 @@ class SignalTold(Model):
     signal: str
     about: str
     facts: tuple[str, ...]
+    acts_from_percent: int | None
     problem: str | None
     healing: str | None
     plan: PlanTold | None
@@ -149,6 +151,7 @@ def _signal(found: SignalExplained, healing: Healing | None) -> SignalTold:
         signal=found.signal.name,
         about=found.signal.about.value,
         facts=found.facts,
+        acts_from_percent=None if found.bar is None else round(found.bar * 100),
         problem=problem.finding.evidence.message if problem else None,
         healing=healing.metadata.name if healing else None,
         plan=_plan(judgement.plan) if judgement.plan else None,
@@ -188,10 +191,8 @@ def _guard(verdict: Verdict) -> GuardTold:
 def _doubt(found: SignalExplained) -> str:
     """One evaluation above the bar is no alarm yet; the operator, which looks every cycle, may
     come to one soon."""
-    foresight = found.signal.foresight
-    if foresight is None or all(
-        (f.probability or 0) * 100 < foresight.probability_percent for f in found.forecasts
-    ):
+    bar = found.bar
+    if bar is None or all((f.probability or 0) < bar for f in found.forecasts):
         return ""
     return " One forecast is above the policy's bar; several in a row make a problem."
 

@@ -131,6 +131,9 @@ def _render_signal(console: Console, signal: SignalTold) -> None:
     )
     for fact in signal.facts:
         console.print(indented(Text(fact, style="dim")))
+    if signal.acts_from_percent is not None:
+        bar = f"a forecast counts from a probability of {signal.acts_from_percent}% on"
+        console.print(indented(Text(bar, style="dim")))
     if signal.problem is not None:
         console.print(indented(Text(f"Found: {signal.problem}", style="yellow")))
     quiet = signal.problem is None and signal.healing is None

@@ -41,6 +41,8 @@ JUDGING = (
     "pod_blame_seconds",
     "revision_healthy_seconds",
     "action_seconds",
+    "cost_of_acting",
+    "cost_of_failing",
     "healers",
     "failures_per_day",
     "recurrences_per_day",

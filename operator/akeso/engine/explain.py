@@ -37,6 +37,7 @@ class SignalExplained:
     problem: Problem | None
     judgement: Judgement
     forecasts: tuple[Forecast, ...] = ()
+    bar: float | None = None  # the probability from which a forecast is acted on
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,7 +72,11 @@ def explain(
             )
             facts = _facts(policy, signal, seen, observation, settings)
             coming = _forecasts(signal, seen, observation)
-            explained.append(SignalExplained(policy, signal, facts, problem, judgement, coming))
+            foresight = signal.foresight
+            bar = foresight.bar(settings.bar) if foresight is not None else None
+            explained.append(
+                SignalExplained(policy, signal, facts, problem, judgement, coming, bar)
+            )
     return Explanation(seen, _of_containers(seen, observation), tuple(explained))
 
 

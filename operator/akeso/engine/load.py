@@ -108,8 +108,11 @@ def watched(
                     yield Watched(signal, source, seen)
 
 
-def horizons_of(pairs: Iterable[Watched]) -> dict[tuple[str, str], tuple[float, float]]:
-    """By source and workload the horizon in seconds and the probability from which to act.
+def horizons_of(
+    pairs: Iterable[Watched], usual: float
+) -> dict[tuple[str, str], tuple[float, float]]:
+    """By source and workload the horizon in seconds and the probability from which to act, `usual`
+    where a policy names none.
 
     Where signals overlap the longer horizon and the higher bar hold.
     """
@@ -120,7 +123,7 @@ def horizons_of(pairs: Iterable[Watched]) -> dict[tuple[str, str], tuple[float, 
             horizon, bar = found.get(key, (0.0, 0.0))
             found[key] = (
                 max(horizon, float(foresight.horizon_seconds)),
-                max(bar, foresight.probability_percent / 100),
+                max(bar, foresight.bar(usual)),
             )
     return found
 

@@ -75,7 +75,7 @@ class LoadObserver:
         for feed in feeds:
             await self._follower.take(feed, now)
         self._follower.forget_silent(now)
-        horizons = horizons_of((*in_cpu, *in_queries, *in_volumes))
+        horizons = horizons_of((*in_cpu, *in_queries, *in_volumes), self._settings.bar)
         return Borne(cpu, volumes, feeds, self._follower.wanted(horizons, feeds))
 
     def loads(self, borne: Borne, forecasts: Mapping[SeriesKey, Forecast]) -> Loads:

@@ -149,7 +149,7 @@ class Observer:
         firing = await read_alerts(self._alerts, policies, self._settings)
         silences = await read_silences(self._alerts if policies else None)
         now = self._clock.now()
-        horizons = horizons_of(selection, policies) | borne.horizons
+        horizons = horizons_of(selection, policies, self._settings.bar) | borne.horizons
         forecasts = self._predictor.evaluate(
             now,
             {key: float(f[0]) for key, f in horizons.items()},

@@ -53,9 +53,10 @@ def containers_of(
 
 
 def horizons_of(
-    selection: Selection, policies: Sequence[HealingPolicy]
+    selection: Selection, policies: Sequence[HealingPolicy], usual: float
 ) -> dict[SeriesKey, tuple[float, float]]:
-    """Per series the horizon in seconds and the probability from which to act.
+    """Per series the horizon in seconds and the probability from which to act, `usual` where a
+    policy names none.
 
     Where policies overlap the longer horizon and the higher bar hold.
     """
@@ -69,6 +70,6 @@ def horizons_of(
             horizon, bar = found.get(key, (0.0, 0.0))
             found[key] = (
                 max(horizon, float(foresight.horizon_seconds)),
-                max(bar, foresight.probability_percent / 100),
+                max(bar, foresight.bar(usual)),
             )
     return found

@@ -32,6 +32,8 @@ from akeso.settings.sources import FileSource
 RELOADABLE: Final[dict[str, Any]] = {"reloadable": True}
 # Renewing twice within the time the Lease is good for is the least that one lost write allows.
 RENEWALS = 2
+# What a share of two costs may be: below, noise would be acted on, above, nothing ever would.
+LOWEST_BAR, HIGHEST_BAR = 0.05, 0.99
 
 
 def _listed(value: object) -> object:
@@ -268,6 +270,23 @@ class Settings(BaseSettings):
         description="How long a healing usually takes; an alarm must come earlier than that.",
         json_schema_extra=RELOADABLE,
     )
+    cost_of_acting: float = Field(
+        default=0.8,
+        gt=0,
+        le=1e9,
+        description="What a healing costs, needed or not, in whatever unit; only its ratio to "
+        "`cost_of_failing` counts. A forecast is acted on from that probability on, 0.05 to 0.99, "
+        "where the policy names none. 0.8 to 1: a needless restart costs less than an OOM kill, but "
+        "is not free.",
+        json_schema_extra=RELOADABLE,
+    )
+    cost_of_failing: float = Field(
+        default=1.0,
+        gt=0,
+        le=1e9,
+        description="What a failure costs that nobody prevents, in the unit of `cost_of_acting`.",
+        json_schema_extra=RELOADABLE,
+    )
     failures_per_day: int = Field(
         default=3,
         ge=1,
@@ -393,6 +412,12 @@ class Settings(BaseSettings):
                 f"<lease_renew_seconds> ({self.lease_renew_seconds:g}) must be at most half of"
                 f" <lease_seconds> ({self.lease_seconds:g}): one lost renewal must not end it"
             )
+        if not LOWEST_BAR <= self.bar <= HIGHEST_BAR:
+            raise ValueError(
+                f"<cost_of_acting> ({self.cost_of_acting:g}) must be {LOWEST_BAR:g} to"
+                f" {HIGHEST_BAR:g} times <cost_of_failing> ({self.cost_of_failing:g}): below, noise"
+                " is acted on; above, nothing is"
+            )
         return self
 
     def _one_login(self, server: str) -> None:
@@ -419,6 +444,11 @@ class Settings(BaseSettings):
     def cycle(self) -> float:
         """Seconds between the starts of two cycles."""
         return self.cycle_seconds or self.scrape_interval_seconds
+
+    @property
+    def bar(self) -> float:
+        """The probability from which a forecast is acted on where the policy names none."""
+        return self.cost_of_acting / self.cost_of_failing
 
     @property
     def rate_seconds(self) -> float:

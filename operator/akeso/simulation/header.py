@@ -71,6 +71,8 @@ RECORDED = frozenset(
         "pod_blame_seconds",
         "revision_healthy_seconds",
         "action_seconds",
+        "cost_of_acting",
+        "cost_of_failing",
         "failures_per_day",
         "recurrences_per_day",
         "request_seconds",

@@ -67,7 +67,8 @@ def told(
     said = verdicts or (FINE,)
     judgement = Judgement(0 if plan else None, None, plan, said, proposals=proposals)
     coming = (forecast(probability=probability),)
-    explained = SignalExplained(asked, signal, ("web-0 uses 96 MiB",), problem, judgement, coming)
+    facts = ("web-0 uses 96 MiB",)
+    explained = SignalExplained(asked, signal, facts, problem, judgement, coming, bar=0.8)
     return account(Explanation(SEEN, coming, (explained,)), healings)
 
 
@@ -103,6 +104,10 @@ def test_a_rung_that_is_left_to_a_person_is_shown_once() -> None:
     assert "Left to you: RaiseMemoryTemplate is only proposed" in shown(told(proposals=(left,)))
     refusal = deny("proposal", "Proposed", left.sentence)
     assert shown(told(refusal, proposals=(left,))).count("is only proposed") == 2  # once, and why
+
+
+def test_the_probability_from_which_akeso_acts_is_shown():
+    assert "a forecast counts from a probability of 80% on" in shown(told())
 
 
 def test_the_head_says_what_it_is_and_how_it_is():
@@ -188,7 +193,17 @@ def test_the_json_has_these_keys_and_no_infinite_numbers():
     assert found["forecasts"][0]["probabilityPercent"] == 50
     signal = found["signals"][0]
     assert set(signal) == {
-        *("policy", "mode", "signal", "about", "facts", "problem", "healing", "plan"),
+        *(
+            "policy",
+            "mode",
+            "signal",
+            "about",
+            "facts",
+            "actsFromPercent",
+            "problem",
+            "healing",
+            "plan",
+        ),
         *("allowed", "conclusion", "proposals", "guards"),
     }
     assert set(signal["plan"]) == {

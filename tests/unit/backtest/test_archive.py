@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 from collections.abc import Generator
+from math import ceil, floor
 from pathlib import Path
 
 import numpy as np
@@ -59,8 +60,7 @@ def same(one: list[Found], other: list[Found]) -> bool:
 def test_pieces_cover_every_point_once_and_none_is_too_long(start: float, long: float, step: int):
     pieces = Range("up", start, start + long, step).pieces()
     points = [int(p) for low, high in pieces for p in np.arange(low, high + step / 2, step)]
-    first = -(-start // step) * step
-    assert points == [int(p) for p in np.arange(first, start + long + 1e-9, step)]
+    assert points == list(range(ceil(start / step) * step, floor(start + long) + 1, step))
     assert all((high - low) / step < min(POINTS, LONGEST_RANGE) for low, high in pieces)
 
 

@@ -32,7 +32,7 @@ _UNSEEN = 0.6
 # Relative width of the kernel that smooths the width over horizons.
 _KERNEL = 0.15
 # Cells of the back-test held at once, and rows ahead that are forecast at once.
-_CELLS, _AHEAD = 2_000_000, 1024
+_CELLS, _AHEAD = 1_000_000, 1024
 _TINY = 1e-9
 
 

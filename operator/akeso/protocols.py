@@ -81,6 +81,8 @@ class Predictor(Protocol):
 
     def ingest(self, samples: Iterable[Sample]) -> None: ...
 
+    def remember(self, samples: Iterable[Sample]) -> None: ...
+
     def evaluate(
         self,
         now: float,

@@ -10,7 +10,13 @@ from akeso_predictors.calibration import Calibration
 from akeso_predictors.checks import Floats
 from akeso_predictors.classes import for_metric
 from akeso_predictors.exhaustion import ExhaustionPredictor
+from akeso_predictors.outlook import Outlook
 from akeso_predictors.settings import DecisionSettings
+
+
+def lasting(key: SeriesKey) -> bool:
+    """Whether a series outlives its pods, so that days of it may be known."""
+    return isinstance(key, LoadKey) and not key.pod
 
 
 class Forecaster:
@@ -22,6 +28,7 @@ class Forecaster:
         self._known = calibration or Calibration()
         self._memory = ExhaustionPredictor(step_seconds, calibration=self._known)
         self._loads: dict[str, ExhaustionPredictor] = {}
+        self._outlook = Outlook()
 
     @property
     def calibration(self) -> Calibration:
@@ -73,6 +80,11 @@ class Forecaster:
         self._memory.ingest(others())
         for name, some in loads.items():
             self._load(name).ingest(some)
+            self._outlook.ingest(s for s in some if lasting(s.key))
+
+    def remember(self, samples: Iterable[Sample]) -> None:
+        """Add what was measured days ago, at any step: for cycles of load, not for its trend."""
+        self._outlook.ingest(s for s in samples if lasting(s.key))
 
     def evaluate(
         self, now: float, horizon: Mapping[SeriesKey, float] | float,
@@ -83,7 +95,13 @@ class Forecaster:
         found: dict[SeriesKey, Forecast] = {}
         for predictor in self._predictors():
             found |= predictor.evaluate(now, horizon, threshold, acted_on)
-        return found
+        cyclic = {key: told for key, told in found.items() if lasting(key)}
+        usual = self._memory.settings.bar
+        bars = {
+            key: threshold.get(key, usual) if isinstance(threshold, Mapping) else threshold or usual
+            for key in cyclic
+        }
+        return found | self._outlook.corrected(cyclic, now, bars)
 
     def peek(
         self, key: SeriesKey, now: float, horizon: float, threshold: float | None = None
@@ -107,6 +125,7 @@ class Forecaster:
         """See `ExhaustionPredictor.forget`."""
         for key in keys:
             self._of(key).forget([key])
+            self._outlook.forget([key])
 
     def _of(self, key: SeriesKey) -> ExhaustionPredictor:
         return self._load(key.metric_class) if isinstance(key, LoadKey) else self._memory

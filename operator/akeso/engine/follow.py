@@ -21,6 +21,9 @@ SHORTEST_PIECE = 10  # rows, however many series there are: each piece is a requ
 # A new series is asked after this often, in seconds, however many appear: a query whose labels
 # change all the time must not ask for history all the time.
 HISTORY_EVERY = 600.0
+# Days are read at the step of `akeso_predictors.outlook`, so many pieces in one cycle.
+DAYS_STEP = 900.0
+PIECES_PER_CYCLE = 4
 # A series that nothing was heard of for this long, in seconds, is gone (as in the predictor).
 FORGET_AFTER = 3_600.0
 
@@ -29,12 +32,23 @@ FORGET_AFTER = 3_600.0
 class Feed:
     """One source of measurements: those of this cycle, and how to ask for earlier ones.
 
-    `past` takes start and end in Unix seconds. `began`: since when the youngest series may exist.
+    `past` takes start and end in Unix seconds, `days` a step beside them: the same of days ago, for
+    series that outlive pods.
     """
 
     source: str
     measured: Sequence[Measured]
     past: Callable[[float, float], Awaitable[Iterable[Measured]]]
+    days: Callable[[float, float, float], Awaitable[Iterable[Measured]]] | None = None
+
+
+@dataclass(slots=True)
+class _Older:
+    """What is still to be read of the days before: of whom, and from when until when."""
+
+    keys: set[LoadKey]
+    start: float
+    end: float
 
 
 @dataclass(slots=True)
@@ -56,6 +70,7 @@ class Follower:
         self._settings = settings
         self._tracks: dict[LoadKey, _Track] = {}
         self._asked: dict[str, float] = {}  # by source: when history was last asked for
+        self._older: dict[str, _Older] = {}  # by source
 
     async def take(self, feed: Feed, now: float) -> None:
         """Takes one feed's measurements, and what came before them where they are new."""
@@ -68,8 +83,42 @@ class Follower:
                 log.warning("No history of %s, forecasts begin anew: %s", feed.source, error)
                 if not isinstance(error, PermanentError):
                     del self._asked[feed.source]
+            self._plan(feed, new, now)
         self._reach(feed.measured)
+        await self._days(feed)
         self._ingest(feed.measured)
+
+    def _plan(self, feed: Feed, new: set[LoadKey], now: float) -> None:
+        lasting = {key for key in new if not key.pod}
+        days = self._settings.history_days
+        if feed.days is not None and lasting and days > 0:
+            # In the middle of each row, where one value stands best for all of it.
+            start = ((now - 86_400 * days) // DAYS_STEP + 0.5) * DAYS_STEP
+            self._older[feed.source] = _Older(lasting, start, now)
+
+    async def _days(self, feed: Feed) -> None:
+        """A few pieces of the days before, oldest first: the rest in the next cycles."""
+        older = self._older.get(feed.source)
+        if older is None or feed.days is None:
+            return
+        rows = max(SHORTEST_PIECE, SAMPLES_AT_ONCE // len(older.keys))
+        for _ in range(PIECES_PER_CYCLE):
+            until = min(older.end, older.start + rows * DAYS_STEP)
+            try:
+                past = await feed.days(older.start, until, DAYS_STEP)
+            except AkesoError as error:  # what comes now is worth having without it
+                log.warning(
+                    "No history of days of %s, its cycles are unknown: %s", feed.source, error
+                )
+                del self._older[feed.source]
+                return
+            self._predictor.remember(
+                [self._sample(m) for m in past if m.key in older.keys and m.key in self._tracks]
+            )
+            older.start = until + DAYS_STEP
+            if older.start >= older.end:
+                del self._older[feed.source]
+                return
 
     async def _history(self, feed: Feed, new: set[LoadKey], now: float) -> None:
         """In pieces, oldest first, so that it takes little memory and holds up no other task."""

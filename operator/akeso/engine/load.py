@@ -8,14 +8,16 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from types import MappingProxyType
 
 from akeso.api.policy import Comparison, HealingPolicy, Signal, Threshold
 from akeso.domain.finding import Signal as About
 from akeso.domain.forecast import LOAD, Forecast, LoadKey, SeriesKey
-from akeso.domain.workload import Container, PodRef, Snapshot
+from akeso.domain.workload import Container, Kind, PodRef, Snapshot
 from akeso.engine.selection import Selection
 from akeso.protocols import Reading, Usage
+from akeso.settings import Settings
 
 # A sample from further in the future betrays a broken clock; it says nothing of freshness.
 CLOCK_AHEAD_SECONDS = 60.0
@@ -198,20 +200,63 @@ def cpu_past(pairs: Sequence[Watched], uses: Iterable[Usage]) -> Iterator[Measur
                 yield found
 
 
+# How pods are called, by the kind of what owns them: "web" has web-5d4f8c7b9-x2x4z, db-0, log-7kq2p.
+# https://github.com/kubernetes/apimachinery/blob/v0.36.0/pkg/util/rand/rand.go
+_RANDOM = "[bcdfghjklmnpqrstvwxz2456789]"
+_TAILS: Mapping[Kind, str] = MappingProxyType(
+    {
+        Kind.DEPLOYMENT: f"-{_RANDOM}{{1,10}}-{_RANDOM}{{5}}",
+        Kind.STATEFUL_SET: "-[0-9]+",
+        Kind.DAEMON_SET: f"-{_RANDOM}{{5}}",
+    }
+)
+_WORKLOAD = "workload"
+
+
+def cpu_of_workloads(kind: Kind, pairs: Iterable[Watched], settings: Settings) -> str:
+    """The CPU use of workloads of a kind, whichever pods they had: by the names of these."""
+    spaces = "|".join(sorted({pair.seen.ref.namespace for pair in pairs}))
+    chosen = [f'namespace=~"{spaces}"', 'container!=""', 'container!="POD"']
+    more = [settings.metric_matchers] if settings.metric_matchers else []
+    rate = f"rate({settings.cpu_metric}{{{','.join((*chosen, *more))}}}[5m])"
+    name = f'label_replace({rate}, "{_WORKLOAD}", "$1", "pod", "(.+){_TAILS[kind]}")'
+    return f"sum by (namespace, {_WORKLOAD}) ({name})"
+
+
+def cpu_days(
+    pairs: Iterable[Watched], there: Iterable[Measured], series: Sequence[Reading]
+) -> Iterator[Measured]:
+    """The use of one workload days ago, against what its pods may use now."""
+    if not series:
+        return
+    labels = series[0].labels
+    name = labels.get("namespace"), labels.get(_WORKLOAD)
+    sources = {
+        (p.source, p.seen.ref.uid) for p in pairs if (p.seen.ref.namespace, p.seen.ref.name) == name
+    }
+    for measured in there:
+        if (measured.key.source, measured.key.target) in sources:
+            for reading in series:
+                yield replace(measured, time=reading.time, value=reading.value)
+
+
 # -- queries -------------------------------------------------------------------------------------
 
 
-def of_query(pairs: Sequence[Watched], readings: Sequence[Reading]) -> Iterator[Measured]:
+def of_query(
+    pairs: Sequence[Watched], readings: Sequence[Reading], days: bool = False
+) -> Iterator[Measured]:
     """The series of one query that speak of these workloads, or of their pods.
 
-    Series of other namespaces are never followed, whatever the query returns.
+    Series of other namespaces are never followed, whatever the query returns. `days`: what came
+    before the last rollout counts as well.
     """
     indexed: dict[str, Mapping[tuple[str, str], Sequence[Reading]]] = {}
     for pair in pairs:
         by = pair.signal.by_workload or pair.signal.pod_label or "pod"
         if by not in indexed:
             indexed[by] = _index(readings, by)
-        yield from _of_target(pair, indexed[by])
+        yield from _of_target(pair, indexed[by], days)
 
 
 def _index(readings: Sequence[Reading], label: str) -> Mapping[tuple[str, str], Sequence[Reading]]:
@@ -223,7 +268,7 @@ def _index(readings: Sequence[Reading], label: str) -> Mapping[tuple[str, str], 
 
 
 def _of_target(
-    pair: Watched, readings: Mapping[tuple[str, str], Sequence[Reading]]
+    pair: Watched, readings: Mapping[tuple[str, str], Sequence[Reading]], days: bool
 ) -> Iterator[Measured]:
     ref, bound = pair.seen.ref, pair.signal.bound
     if bound is None:
@@ -232,7 +277,7 @@ def _of_target(
         everyone = tuple(pod.ref for pod in pair.seen.present)
         release, since = release_of(pair.seen), released_at(pair.seen)
         for reading in readings.get((ref.namespace, ref.name), ()):
-            if reading.time >= since:
+            if days or reading.time >= since:
                 yield _measured(pair, reading, bound, "", release, everyone)
         return
     for pod in pair.seen.present:

@@ -19,7 +19,9 @@ from akeso.engine.load import (
     Measured,
     Watched,
     bounded,
+    cpu_days,
     cpu_of,
+    cpu_of_workloads,
     cpu_past,
     horizons_of,
     of_query,
@@ -106,7 +108,18 @@ class LoadObserver:
         async def past(start: float, end: float) -> Iterable[Measured]:
             return cpu_past(pairs, await self._source.cpu_history(start, end, step))
 
-        yield Feed("CPU", [m for m in found if m is not None], past)
+        now_there = [m for m in found if m is not None]
+
+        async def days(start: float, end: float, step: float) -> Iterable[Measured]:
+            past: list[Measured] = []
+            for kind in dict.fromkeys(pair.seen.ref.kind for pair in pairs):
+                of_kind = [pair for pair in pairs if pair.seen.ref.kind is kind]
+                query = cpu_of_workloads(kind, of_kind, self._settings)
+                for series in await self._source.evaluate_range(query, start, end, step):
+                    past += cpu_days(of_kind, now_there, series)
+            return past
+
+        yield Feed("CPU", now_there, past, days)
 
     async def _volumes(self, pairs: Sequence[Watched]) -> VolumeUse:
         if not pairs:
@@ -123,14 +136,17 @@ class LoadObserver:
             return
         step = self._settings.scrape_interval_seconds
 
-        async def past(start: float, end: float) -> Iterable[Measured]:
+        async def days(start: float, end: float, step: float) -> Iterable[Measured]:
             found: dict[str, Sequence[Reading]] = {}
             for of, query in queries(self._settings).items():
                 series = await self._source.evaluate_range(query, start, end, step)
                 found[of] = [reading for one in series for reading in one]
             return of_volumes(pairs, VolumeUse(found))
 
-        yield Feed("volumes", list(of_volumes(pairs, use)), past)
+        async def past(start: float, end: float) -> Iterable[Measured]:
+            return await days(start, end, step)
+
+        yield Feed("volumes", list(of_volumes(pairs, use)), past, days)
 
     def _query_feeds(
         self, pairs: Sequence[Watched], readings: Mapping[str, Sequence[Reading]]
@@ -144,10 +160,16 @@ class LoadObserver:
     def _query_feed(self, query: str, pairs: Sequence[Watched], found: Sequence[Reading]) -> Feed:
         step = self._settings.scrape_interval_seconds
 
+        async def days(start: float, end: float, step: float) -> Iterable[Measured]:
+            if query in FROM_INFORMERS:
+                return ()
+            series = await self._source.evaluate_range(query, start, end, step)
+            return of_query(pairs, [reading for one in series for reading in one], days=True)
+
         async def past(start: float, end: float) -> Iterable[Measured]:
             if query in FROM_INFORMERS:
                 return ()
             series = await self._source.evaluate_range(query, start, end, step)
             return of_query(pairs, [reading for one in series for reading in one])
 
-        return Feed(query, list(of_query(pairs, found)), past)
+        return Feed(query, list(of_query(pairs, found)), past, days)

@@ -235,6 +235,13 @@ class Settings(BaseSettings):
         description="Above this share of failed requests a new pod is erroring.",
         json_schema_extra=RELOADABLE,
     )
+    history_days: float = Field(
+        default=14.0,
+        ge=0,
+        le=14,
+        description="So many days of load (CPU, volumes, queries by workload) are read at start, a row per "
+        "15 min, to know its daily and weekly cycles; two weeks show a weekly one twice. 0: none.",
+    )
     crash_loop_restarts: int = Field(
         default=3,
         ge=1,

@@ -66,6 +66,7 @@ RECORDED = frozenset(
         "error_ratio_query",
         "error_ratio",
         "crash_loop_restarts",
+        "history_days",
         "rollout_unready_seconds",
         "rollout_blame_seconds",
         "pod_blame_seconds",

@@ -43,10 +43,13 @@ class Lines:
     extent: tuple[float, float]
 
 
-def chart(lines: Lines, width: int, said: Callable[[float], str], signs: Signs) -> list[str]:
-    """The chart's lines, each at most `width` wide; `said` writes a value of the axis."""
+def chart(
+    lines: Lines, width: int, said: Callable[[float], str], signs: Signs, binary: bool = False
+) -> list[str]:
+    """The chart's lines, each at most `width` wide; `said` writes a value of the axis, which are round
+    to computers where they are `binary`."""
     bottom, top = lines.extent
-    ticks = _ticks(bottom, top)
+    ticks = _ticks(bottom, top, binary)
     margin = max(len(said(t)) for t in ticks) + 1
     columns = max(_LEAST, width - margin - 1)
     cells = [[" "] * columns for _ in range(HEIGHT)]
@@ -86,10 +89,10 @@ def chart(lines: Lines, width: int, said: Callable[[float], str], signs: Signs) 
     return [*drawn, axis, " " * margin + _moments(begin, end, columns)]
 
 
-def _ticks(bottom: float, top: float) -> list[float]:
-    """Three to six round values: round to people, and where they are large to computers."""
+def _ticks(bottom: float, top: float, binary: bool) -> list[float]:
+    """Three to six round values."""
     span = max(top - bottom, 1e-300)
-    if top >= 2**20:
+    if binary:
         step = 2.0 ** math.ceil(math.log2(span / 5))
     else:
         power = 10.0 ** math.floor(math.log10(span / 5))

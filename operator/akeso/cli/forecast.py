@@ -167,7 +167,7 @@ def tell(console: Console, told: Outlook, lines: Lines) -> None:
     )  # fmt: skip
     name = told.query if told.query is not None and told.series == "{}" else told.series
     console.print(Text(plain(name, max(20, console.width - 2)), style="bold"))
-    for line in chart.chart(drawn, min(console.width, 160), said, signs):
+    for line in chart.chart(drawn, min(console.width, 160), said, signs, said is bytes_of):
         console.print(Text(line), soft_wrap=True)
     console.print(Text(chart.legend(signs, told.levels, lines.limit is not None)))
     console.print()

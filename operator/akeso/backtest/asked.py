@@ -9,11 +9,14 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from akeso.api.policy import FULL, OUT_OF_INODES, Builtin, Signal
 from akeso.backtest.regular import History, histories
 from akeso.clients.prometheus import CONTAINERS
 from akeso.clients.prometheus_archive import Found
 from akeso.clients.promql import duration, matcher, selector
 from akeso.clients.tables.columns import Columns
+from akeso.engine.volumes import INODES, SPACE
+from akeso.engine.volumes import queries as volumes
 from akeso.errors import PermanentError
 from akeso.settings import Settings
 
@@ -29,13 +32,42 @@ _SHOWN = 3
 
 @dataclass(frozen=True, slots=True)
 class Queries:
-    """`values` and, where they come from Prometheus, `limits`; `restarts` where no label tells
-    them. `own`: they are a person's, so each label set is a series of its own."""
+    """`values` and, where they come from Prometheus, `limits`; else `limit` holds for all;
+    `restarts` where no label tells them. `containers`: their runs and views are one series each;
+    else each label set is one."""
 
     values: str
     limits: str | None = None
     restarts: str | None = None
-    own: bool = False
+    containers: bool = False
+    limit: float | None = None
+
+
+# What the operator asks for, and the bound that holds where a policy says nothing else.
+_STANDARD: Mapping[str, Builtin] = {
+    "throttling": Builtin.CPU_THROTTLING,
+    "connections": Builtin.DESCRIPTOR_EXHAUSTION,
+    "errors": Builtin.ERROR_RATIO,
+}
+_VOLUMES = {"volume": (SPACE, FULL.value), "inodes": (INODES, OUT_OF_INODES.value)}
+WITH_QUERIES = ("memory", *_STANDARD, *_VOLUMES)
+
+
+def of_class(settings: Settings, name: str, step: float, namespace: str | None) -> Queries:
+    """The operator's own query of a class of metrics. PermanentError where it has none."""
+    if name == "memory":
+        return memory(settings, step, namespace)
+    if name in _VOLUMES:
+        of, bound = _VOLUMES[name]
+        return Queries(volumes(settings)[of], limit=bound)
+    signal = Signal(name=name, builtin=_STANDARD[name]) if name in _STANDARD else None
+    query = signal.asked(settings) if signal is not None else None
+    if signal is None or query is None or signal.bound is None:
+        raise PermanentError(
+            f"Class {name} has no query of its own here (these have: {', '.join(WITH_QUERIES)});"
+            " give --query, and --limit or --limit-query."
+        )
+    return Queries(query, limit=signal.bound.value)
 
 
 def memory(settings: Settings, step: float, namespace: str | None) -> Queries:
@@ -60,6 +92,7 @@ def memory(settings: Settings, step: float, namespace: str | None) -> Queries:
         values=f"last_over_time({chosen}[{window}])",
         limits=f"{by} (last_over_time({{{limits}}}[{window}])) > 0",
         restarts=f"{by} (last_over_time({counts}[{window}]))",
+        containers=True,
     )
 
 

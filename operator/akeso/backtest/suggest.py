@@ -13,7 +13,7 @@ from typing import Any
 import yaml
 
 from akeso.api.meta import API_VERSION
-from akeso.api.policy import HealingPolicy
+from akeso.api.policy import BOUNDS, Builtin, HealingPolicy
 from akeso.backtest.model import SeriesResult, WorkloadResult
 from akeso.report.words import many, plain
 
@@ -23,21 +23,32 @@ MOST_FALSE = 0.1
 # A share of rows without a claim above which the signal is hardly watched.
 MOST_SILENT = 50.0
 _NAMED = 5
+LONGEST_QUERY = 4_096  # of a HealingPolicy's
+WORKLOADS = ("workload", "deployment", "statefulset", "daemonset")
 
 
 @dataclass(frozen=True, slots=True)
 class Basis:
-    """What the policy is made of: the class, the query and its limit where one was asked, horizon in
-    seconds, and the probability in per cent."""
+    """What the policy is made of: the class, horizon in seconds, the probability in per cent; a
+    query of one's own, its limit and the labels that all of its series have."""
 
     metric_class: str
     horizon: float
     percent: int
     query: str | None = None
     limit: float | None = None
+    labels: frozenset[str] = frozenset()
 
 
-BUILT_IN = {"memory": "MemoryExhaustion", "cpu": "CPUSaturation", "volume": "VolumeFilling"}
+BUILT_IN = {
+    "memory": Builtin.MEMORY_EXHAUSTION,
+    "load": Builtin.CPU_SATURATION,
+    "volume": Builtin.VOLUME_FILLING,
+    "inodes": Builtin.VOLUME_FILLING,
+    "throttling": Builtin.CPU_THROTTLING,
+    "connections": Builtin.DESCRIPTOR_EXHAUSTION,
+    "errors": Builtin.ERROR_RATIO,
+}
 
 
 def policy(basis: Basis, results: Sequence[SeriesResult]) -> str | None:
@@ -52,7 +63,7 @@ def policy(basis: Basis, results: Sequence[SeriesResult]) -> str | None:
         "metadata": {"name": "forecast", "namespace": namespaces[0] if namespaces else "default"},
         "spec": {
             "mode": "Observe",
-            "targets": [{"name": "all", "selector": {"matchLabels": {}}}],
+            "targets": [{"name": "all", "selector": {}}],
             "signals": [signal],
         },
     }
@@ -79,23 +90,49 @@ def _signal(basis: Basis) -> dict[str, Any] | None:
         builtin = BUILT_IN.get(basis.metric_class)
         if builtin is None:
             return None
-        return {"name": basis.metric_class, "builtin": builtin, "forecast": forecast}
-    if basis.limit is None or len(basis.query) > 4096:
+        signal: dict[str, Any] = {
+            "name": basis.metric_class,
+            "builtin": builtin.value,
+            "forecast": forecast,
+        }
+        bound = BOUNDS.get(builtin)
+        if bound is not None and basis.limit is not None and basis.limit != bound.value:
+            signal["threshold"] = _above(basis.limit)
+        return signal
+    by = _label(basis.labels)
+    if basis.limit is None or by is None or len(basis.query) > LONGEST_QUERY:
         return None
     return {
         "name": basis.metric_class,
         "query": basis.query,
+        **by,
         "forecast": forecast,
-        "threshold": {"operator": "Above", "value": f"{basis.limit:.10f}".rstrip("0").rstrip(".")},
+        "threshold": _above(basis.limit),
     }
 
 
-def advice(results: Sequence[SeriesResult], found: Sequence[WorkloadResult]) -> tuple[str, ...]:
+def _label(labels: frozenset[str]) -> dict[str, str] | None:
+    """How the series of a query name whose they are."""
+    if "namespace" not in labels:
+        return None
+    if "pod" in labels:
+        return {"podLabel": "pod"}
+    workload = next((w for w in WORKLOADS if w in labels), None)
+    return None if workload is None else {"workloadLabel": workload}
+
+
+def _above(limit: float) -> dict[str, str]:
+    return {"operator": "Above", "value": f"{limit:.10f}".rstrip("0").rstrip(".")}
+
+
+def advice(basis: Basis, found: Sequence[WorkloadResult]) -> tuple[str, ...]:
     """What the history says for and against acting on these forecasts."""
-    return tuple(_advice(results, found))
+    return tuple(_advice(basis, found))
 
 
-def _advice(results: Sequence[SeriesResult], found: Sequence[WorkloadResult]) -> Iterator[str]:
+def _advice(basis: Basis, found: Sequence[WorkloadResult]) -> Iterator[str]:
+    if _signal(basis) is None:
+        yield _no_policy(basis)
     failures = sum(w.failures for w in found)
     if not failures:
         yield (
@@ -123,6 +160,23 @@ def _advice(results: Sequence[SeriesResult], found: Sequence[WorkloadResult]) ->
             f"{_names(missed)}: more failures came without warning than with one. A threshold on"
             " the value itself finds what no forecast can."
         )
+
+
+def _no_policy(basis: Basis) -> str:
+    if basis.query is None:
+        return (
+            f"No policy is suggested: class {basis.metric_class} is no builtin signal, so the policy"
+            " needs the query that these values came from."
+        )
+    if _label(basis.labels) is None:
+        return (
+            "No policy is suggested: a policy's query names its pods or workloads. Sum it up with"
+            " by (namespace, pod), or by (namespace, workload)."
+        )
+    return (
+        "No policy is suggested: a policy's query is compared with one number. Divide by the limit"
+        " in the query, and give --limit 1."
+    )
 
 
 def _names(found: Sequence[WorkloadResult]) -> str:

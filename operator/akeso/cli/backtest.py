@@ -87,7 +87,7 @@ def arguments(parser: argparse.ArgumentParser) -> None:
         metavar="PROMQL",
         help="the limits of --query's series, by the labels that both have",
     )
-    source.add_argument("-n", "--namespace", help="containers of this namespace only")
+    source.add_argument("-n", "--namespace", help="series of this namespace only")
     source.add_argument(
         "--last", metavar="DURATION", help="how much of the history until now (default: 14d)"
     )

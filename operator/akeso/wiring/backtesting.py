@@ -38,6 +38,7 @@ class Recorded:
     limit_query: str | None = None
     own_query: bool = False
     limit: float | None = None
+    labels: frozenset[str] = frozenset()  # that all series of an own query have
 
     @property
     def rows(self) -> int:
@@ -80,14 +81,9 @@ class Wanted:
         """PermanentError where the class has no query of its own."""
         if self.query is not None:
             limits = None if self.limit is not None else self.limit_query
-            return asked.Queries(self.query, limits, own=True)
-        if self.metric_class != "memory":
-            raise PermanentError(
-                f"Class {self.metric_class} has no query of its own here: give --query, and"
-                " --limit or --limit-query."
-            )
-        found = asked.memory(settings, self.step, self.namespace)
-        return found if self.limit is None else replace(found, limits=None)
+            return asked.Queries(self.query, limits, limit=self.limit)
+        found = asked.of_class(settings, self.metric_class, self.step, self.namespace)
+        return found if self.limit is None else replace(found, limits=None, limit=self.limit)
 
     def ranges(self, settings: Settings) -> list[Range]:
         """What is asked at most."""
@@ -113,27 +109,31 @@ async def from_prometheus(settings: Settings, wanted: Wanted, told: Told) -> Rec
             return []
         return await archive.read(Range(query, wanted.start, wanted.end, wanted.step), told)
 
+    own = wanted.query is not None
     values = await read(queries.values)
+    if wanted.namespace is not None:
+        values = [v for v in values if v.labels.get("namespace") == wanted.namespace]
     if not values:
         raise PermanentError(_nothing(access.host, queries.values))
     limits = await read(queries.limits)
-    if wanted.limit is None and not limits:
+    if queries.limit is None and not limits:
         raise PermanentError(_unbounded(access.host, queries))
-    if queries.own:
-        found = asked.of_query(values, limits, wanted.step, wanted.limit)
+    if not queries.containers:
+        found = asked.of_query(values, limits, wanted.step, queries.limit)
     else:
         restarts = [] if asked.told_runs(values) else await read(queries.restarts)
-        found = asked.of_containers(values, limits, restarts, wanted.step, wanted.limit)
+        found = asked.of_containers(values, limits, restarts, wanted.step, queries.limit)
     notes: tuple[str, ...] = ()
-    if wanted.step != settings.scrape_interval_seconds and not queries.own:
+    if wanted.step != settings.scrape_interval_seconds and not own:
         said = (
             f"Replayed every {wanted.step:g} s; the operator decides every"
             f" {settings.scrape_interval_seconds:g} s (--scrape-interval-seconds). With --step of"
             " that length it is exactly what it would have decided."
         )
         notes = (said,)
+    shared = frozenset[str].intersection(*(frozenset(v.labels) for v in values))
     return Recorded(
-        access.host, found, notes, queries.values, queries.limits, queries.own, wanted.limit
+        access.host, found, notes, queries.values, queries.limits, own, wanted.limit, shared
     )
 
 
@@ -145,7 +145,7 @@ def _nothing(host: str, query: str) -> str:
 
 
 def _unbounded(host: str, queries: asked.Queries) -> str:
-    if queries.own and queries.limits is None:
+    if queries.limits is None:
         return "A query has no limits of its own: give --limit NUMBER or --limit-query QUERY."
     return (
         f"Prometheus at {host} has no limits for that time (asked was: {queries.limits}). Give"
@@ -171,6 +171,7 @@ def judge(recorded: Recorded, question: Question, told: Told = lambda _: None) -
         percent,
         recorded.query if recorded.own_query else None,
         recorded.limit,
+        recorded.labels,
     )
     return Judgement(
         BackTest(
@@ -191,7 +192,7 @@ def judge(recorded: Recorded, question: Question, told: Told = lambda _: None) -
             series=results,
             notes=recorded.notes,
             policy=suggest.policy(basis, results),
-            advice=suggest.advice(results, found),
+            advice=suggest.advice(basis, found),
         ),
         drawn,
     )

@@ -35,6 +35,8 @@ def server() -> Generator[Server]:
         "working_set_bytes": [({**APP, "id": "/a"}, leaking), ({**APP, "id": "/b"}, after)],
         "resource_limits": [(APP, lambda _: 100 * MIB)],
         "pool_used": [({"pool": "a", "namespace": "shop"}, lambda _: 50.0)],
+        "of_pods": [({"pod": "p", "namespace": "shop"}, lambda _: 50.0)],
+        "process_open_fds": [({"pod": "p", "namespace": "shop"}, lambda _: 50.0)],
         "pool_size": [({"pool": "a"}, lambda _: 100.0)],
     }
     with serving(Server(series)) as found:
@@ -83,8 +85,26 @@ def test_a_query_of_ones_own_has_its_own_limits(
     assert found["series"][0]["limit"] == 100
     assert (found["query"], found["limitQuery"]) == ("pool_used", "pool_size")
     assert found["policy"] is None  # a limit that varies is no threshold
-    limited = asked(capsys, *given, "--query", "pool_used", "--limit", "80")
-    assert "query: pool_used" in limited["policy"]
+    varying = asked(capsys, *given, "--query", "of_pods", "--limit-query", "pool_size")
+    assert "compared with one number" in varying["advice"][0]
+    limited = asked(capsys, *given, "--query", "of_pods", "--limit", "80")
+    assert "query: of_pods" in limited["policy"] and "podLabel: pod" in limited["policy"]
+    nobodys = asked(capsys, *given, "--query", "pool_used", "--limit", "80")
+    assert nobodys["policy"] is None and "by (namespace, pod)" in nobodys["advice"][0]
+
+
+def test_classes_with_a_query_of_ours_need_none(
+    capsys: pytest.CaptureFixture[str], server: Server, given: list[str]
+):
+    found = asked(capsys, *given, "--class", "connections", "-n", "shop")
+    assert found["query"].startswith("100 * max by (namespace, pod) (process_open_fds")
+    assert found["series"][0]["limit"] == 90
+    assert "builtin: DescriptorExhaustion" in found["policy"]
+    assert "threshold" not in found["policy"]
+    other = asked(capsys, *given, "--class", "connections", "--limit", "75")
+    assert "value: '75'" in other["policy"]
+    assert main(["backtest", *given, "--class", "connections", "-n", "other"]) == 1
+    assert "has nothing" in capsys.readouterr().err
 
 
 def test_the_settings_of_the_operator_hold(
@@ -120,7 +140,7 @@ def test_without_a_cache_nothing_is_written(
     [
         (("--query", "nothing_there", "--limit", "5"), 1, "has nothing for that time"),
         (("--query", "pool_used"), 1, "no limits of its own: give --limit NUMBER or --limit-query"),
-        (("--class", "queue"), 1, "Class queue has no query of its own here: give --query"),
+        (("--class", "queue"), 1, "Class queue has no query of its own here (these have: memory, "),
         (("--last", "5d"), 2, "--last and --start exclude each other"),
         (("--limit-query", "x"), 2, "--limit-query needs --query"),
         (("--query", "x", "-n", "shop"), 2, "-n is for the class's own query"),

@@ -205,6 +205,8 @@ def _words(told: Outlook, said: Callable[[float], str]) -> list[str]:
     if reached is None:
         return found
     what = f"The limit {said(reached.limit)}"
+    if reached.limit < told.value:
+        what += ", which lies below what is measured now,"
     if reached.mean is not None:
         ahead = (reached.mean - told.end).total_seconds()
         line = f"{what} is reached in about {seconds_of(ahead)} ({_clock(reached.mean)})"

@@ -93,9 +93,12 @@ def test_what_says_nothing_is_a_page_too(values: list[np.ndarray]):
     assert "No failure" in text
 
 
-def test_the_command_writes_it(tmp_path: Path, capfdbinary: pytest.CaptureFixture[bytes]):
+def test_the_command_writes_it(
+    tmp_path: Path, capfdbinary: pytest.CaptureFixture[bytes], monkeypatch: pytest.MonkeyPatch
+):
     from akeso.cli import main
 
+    monkeypatch.setenv("COLUMNS", "120")
     file = tmp_path / "one.csv"
     rows = "".join(f"{START + 60 * i:.0f},{v:.3f}\n" for i, v in enumerate(leak()))
     file.write_text(f"timestamp,value\n{rows}")

@@ -11,7 +11,7 @@ import os
 import threading
 import time
 import urllib.request
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
@@ -46,6 +46,14 @@ class Exporter:
         with self._lock:
             self._values[name, tuple(sorted(labels.items()))] = value
 
+    def backfill(self, name: str, points: Iterable[tuple[float, float]], **labels: str) -> None:
+        """Samples of the past (Unix seconds, value), oldest first, all in one scrape. Prometheus
+        takes none that are older than an hour."""
+        with self._lock:
+            for i, (at, value) in enumerate(points):
+                series = name, (*sorted(labels.items()), ("", str(i)))
+                self._values[series] = value, f" {at * 1000:.0f}"
+
     def drop(self, **labels: str) -> None:
         """Every series with these labels goes."""
         wanted = set(labels.items())
@@ -60,7 +68,7 @@ class Exporter:
 
 
 def _braced(labels: Mapping[str, str]) -> str:
-    return "{" + ",".join(f"{k}={json.dumps(v)}" for k, v in labels.items()) + "}"
+    return "{" + ",".join(f"{k}={json.dumps(v)}" for k, v in labels.items() if k) + "}"
 
 
 @contextmanager

@@ -18,6 +18,7 @@ from akeso.cli.parser import Options
 from akeso.cli.progress import progress
 from akeso.cli.usage import UsageError
 from akeso.cli.writing import write
+from akeso.errors import PermanentError, TransientError
 
 if TYPE_CHECKING:
     from akeso.backtest.judge import Question
@@ -133,6 +134,11 @@ def arguments(parser: argparse.ArgumentParser) -> None:
         help="write a page with plots, too, that loads nothing from anywhere; -: stdout, instead",
     )
     made.add_argument(
+        "--save-policy",
+        metavar="FILE",
+        help="write the policy that it ends with, for kubectl apply",
+    )
+    made.add_argument(
         "--save-calibration",
         metavar="FILE",
         help="write what this history teaches, for another one: judged by its own lesson, a history"
@@ -154,6 +160,10 @@ def run(options: Options) -> int:
     if options.save_calibration is not None:
         lesson = learned(recorded.histories, question).to_json()
         write(Path(options.save_calibration), f"{lesson}\n".encode(), "Give another file.")
+    if options.save_policy is not None:
+        if found.told.policy is None:
+            raise PermanentError(found.told.advice[0])
+        write(Path(options.save_policy), found.told.policy.encode(), "Give another file.")
     if options.html is not None:
         from akeso.backtest.page import page
 
@@ -190,7 +200,6 @@ def _question(options: Options) -> Question:
 
 
 def _calibration(file: Path) -> Calibration:
-    from akeso.errors import PermanentError
     from akeso_predictors import Calibration, InputError
 
     try:
@@ -245,7 +254,7 @@ def _read_file(options: Options, limit: float | None, step: float | None) -> Rec
 
 
 def _read_prometheus(settings: Settings, wanted: Wanted) -> Recorded:
-    from akeso.errors import PermanentError, TransientError
+    from akeso.errors import PermanentError
     from akeso.wiring.backtesting import from_prometheus
 
     pieces = sum(len(asked.pieces()) for asked in wanted.ranges(settings))

@@ -109,7 +109,9 @@ def test_it_ends_with_a_policy_that_only_watches(capsys: pytest.CaptureFixture[s
     foresight = policy.spec.signals[0].foresight
     assert foresight is not None
     assert (foresight.horizon_seconds, foresight.probability_percent) == (3600, 90)
-    assert main(["backtest", "--csv", str(file), "--limit", "90"]) == 0
+    saved = file.with_name("policy.yaml")
+    assert main(["backtest", "--csv", str(file), "--limit", "90", "--save-policy", str(saved)]) == 0
+    assert yaml.safe_load(saved.read_text())["kind"] == policy.kind
     assert yaml.safe_load(capsys.readouterr().out.split("only watches\n")[1])["kind"] == policy.kind
 
 

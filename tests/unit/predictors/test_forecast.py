@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from akeso_predictors import InputError, forecast
-from unit.predictors.injected import Series, pods
+from unit.predictors.injected import DATA, Series, pods
 
 
 def test_shapes_follow_series_horizon_and_levels():
@@ -153,6 +153,20 @@ def test_weekdays_and_weekends_are_told_apart():
         band = forecast(load[: -48 - 24 * 5], 48, **told)
         error = np.abs(band.mean[:, 0] - load[-48 - 24 * 5 :][:48]).mean()
         assert error < 4, told
+
+
+def test_real_days_and_weeks_are_forecast_better_than_by_yesterday():
+    lines = (DATA.parent / "nab" / "nyc_taxi.csv").read_text().splitlines()[1:]
+    hourly = np.array([float(line) for line in lines]).reshape(-1, 2).mean(axis=1)
+    origins = np.arange(504, len(hourly) - 48, 411)
+    past = np.stack([hourly[o - 504 : o] for o in origins], axis=1)
+    future = np.stack([hourly[o : o + 48] for o in origins], axis=1)
+    band = forecast(past, 48, step_seconds=3600.0)
+    yesterday = np.abs(past[np.arange(-24, 24) % 24 - 24] - future).mean()
+    assert np.abs(band.mean - future).mean() < 0.6 * yesterday
+    inside = (band.lower <= future) & (future <= band.upper)
+    assert 0.7 <= inside[0].mean() <= 0.92
+    assert 0.88 <= inside[1].mean() <= 0.99
 
 
 def test_noise_is_not_given_a_season():

@@ -10,7 +10,7 @@ from akeso_predictors.calibration import Calibration
 from akeso_predictors.checks import Floats
 from akeso_predictors.classes import for_metric
 from akeso_predictors.exhaustion import ExhaustionPredictor
-from akeso_predictors.outlook import Outlook
+from akeso_predictors.outlook import Fitter, Outlook
 from akeso_predictors.settings import DecisionSettings
 
 
@@ -21,14 +21,19 @@ def lasting(key: SeriesKey) -> bool:
 
 class Forecaster:
     """One predictor for each class of metrics, made when its first series comes: containers'
-    memory, and whatever class a `LoadKey` names."""
+    memory, and whatever class a `LoadKey` names. `fitter` is asked about days of load (`Outlook`)."""
 
-    def __init__(self, step_seconds: float, calibration: Calibration | None = None) -> None:
+    def __init__(
+        self,
+        step_seconds: float,
+        calibration: Calibration | None = None,
+        fitter: Fitter | None = None,
+    ) -> None:
         self._step = step_seconds
         self._known = calibration or Calibration()
         self._memory = ExhaustionPredictor(step_seconds, calibration=self._known)
         self._loads: dict[str, ExhaustionPredictor] = {}
-        self._outlook = Outlook()
+        self._outlook = Outlook(fitter)
 
     @property
     def calibration(self) -> Calibration:

@@ -7,14 +7,16 @@ growth that the band explains is no news, and a path that passes the limit is.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from typing import Protocol
 
 import numpy as np
 
 from akeso.domain.forecast import Forecast, Readiness, Sample, SeriesKey
 from akeso_predictors import seasons
 from akeso_predictors.checks import HUGE, Floats
+from akeso_predictors.ets import Fit, Job
 from akeso_predictors.values import forecast
 
 # A quarter of an hour: a ramp of load takes longer, and two weeks are 1,344 rows.
@@ -26,11 +28,15 @@ MOST_SERIES = 2_000
 AT_ONCE = 8
 # From this probability on a series is fitted before the others.
 URGENT = 0.2
+# Up to this one a path has not decided: statsmodels is asked too, for so many in one evaluation.
+UNDECIDED = 0.8
+ASKED_AT_ONCE = 2
 # Rows that are forecast at once, so that a path serves until the next one and its horizon: 7 h.
 AHEAD = 28
 # The shortest cycle that matters here is a day; two of them must have been seen.
 _FEWEST = round(seasons.CYCLES * 86_400 / STEP)
 _LEVELS = (80.0, 95.0)
+_DAY = round(86_400 / STEP)
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,11 +55,28 @@ class Path:
         first, last = int(start // STEP) - self.first, int(end // STEP) - self.first
         return slice(first, last + 1) if 0 <= first and last < len(self.mean) else None
 
+    def moved(self, by: Floats) -> Path:
+        """The same path and bands, higher by so much in each row."""
+        low, high = (self.near[0] + by, self.near[1] + by), (self.wide[0] + by, self.wide[1] + by)
+        return Path(self.first, self.before, self.mean + by, low, high)
+
     def usual(self, row: int) -> tuple[float, float]:
         """What is usual within a row: its band is one of means, and on a ramp its end is as far from
         its mean as the mean of the row before, half of the way."""
         way = abs(self.mean[row] - (self.mean[row - 1] if row else self.before)) / 2
         return float(self.wide[0][row] - way), float(self.wide[1][row] + way)
+
+
+class Fitter(Protocol):
+    """Fits models elsewhere, between two evaluations."""
+
+    def submit(self, jobs: Sequence[Job]) -> None:
+        """Begin; results of jobs before these are not wanted any more."""
+        ...
+
+    def collect(self) -> Sequence[Fit | None]:
+        """The fits of the last jobs, None for those that took too long; empty where all failed."""
+        ...
 
 
 @dataclass(slots=True)
@@ -68,10 +91,16 @@ class _Past:
 
 
 class Outlook:
-    """Coarse history of load series, and what their cycles say. Memory is bounded."""
+    """Coarse history of load series, and what their cycles say. Memory is bounded.
 
-    def __init__(self) -> None:
+    A `fitter` is asked for the paths that leave it open whether the limit is passed; its answer is
+    used in the next evaluation, whenever it came.
+    """
+
+    def __init__(self, fitter: Fitter | None = None) -> None:
         self._pasts: dict[SeriesKey, _Past] = {}
+        self._fitter = fitter
+        self._asked: list[tuple[SeriesKey, int]] = []  # with the first row of the path
 
     def ingest(self, samples: Iterable[Sample]) -> None:
         """Add samples of any step; those of one row are averaged. Older ones fill rows that are
@@ -109,15 +138,47 @@ class Outlook:
 
     def _refresh(self, told: Mapping[SeriesKey, Forecast], now: float) -> None:
         """Fit those that have a new complete row: a fixed number, so that a replay does the same."""
+        self._refine()
         due = [
             (key, past)
             for key in told
             if (past := self._pasts.get(key)) is not None and past.fitted < past.newest - 1
         ]
         due.sort(key=lambda pair: ((told[pair[0]].probability or 0.0) < URGENT, pair[1].fitted))
+        fitted = [key for key, _ in due[:AT_ONCE]]
         for _, past in due[:AT_ONCE]:
             past.fitted = past.newest - 1
             past.path = _fitted(past)
+        if self._fitter is not None:
+            self._ask(self._fitter, [k for k in fitted if self._undecided(told[k], now)])
+
+    def _undecided(self, found: Forecast, now: float) -> bool:
+        path = self.path(found.key)
+        coming = path.rows(now, now + found.horizon) if path is not None else None
+        if path is None or coming is None or not found.limit:
+            return False
+        return URGENT <= float(_beyond(path, coming, found.limit).max()) <= UNDECIDED
+
+    def _ask(self, fitter: Fitter, keys: Sequence[SeriesKey]) -> None:
+        asked = [(k, past, path) for k in keys if (past := self._pasts[k]) and (path := past.path)]
+        jobs = [Job(_known(past), AHEAD, _DAY, "stl") for _, past, _ in asked[:ASKED_AT_ONCE]]
+        if jobs:
+            fitter.submit(jobs)
+            self._asked = [(key, path.first) for key, _, path in asked[:ASKED_AT_ONCE]]
+
+    def _refine(self) -> None:
+        """Move the paths that were asked about half of the way to what the fits say. Their bands, by
+        what the ensemble missed, stay as wide."""
+        if self._fitter is None or not self._asked:
+            return
+        asked, self._asked = self._asked, []
+        for (key, first), found in zip(asked, self._fitter.collect(), strict=False):
+            past = self._pasts.get(key)
+            path = past.path if past is not None else None
+            if past is None or path is None or path.first != first or found is None:
+                continue
+            if np.isfinite(found.mean).all():
+                past.path = path.moved((found.mean - path.mean) / 2)
 
     def _one(self, found: Forecast, now: float, bar: float) -> Forecast:
         path, limit, value = self.path(found.key), found.limit, found.value
@@ -155,17 +216,24 @@ def _add(past: _Past, row: int, value: float) -> None:
         past.means[row % ROWS] = value
 
 
-def _fitted(past: _Past) -> Path | None:
-    """A path from the rows that are complete; None without a season that helps."""
+def _known(past: _Past) -> Floats:
+    """The complete rows from the first known one on."""
     rows = past.means[np.arange(past.newest - ROWS + 1, past.newest) % ROWS].astype(np.float64)
     known = np.flatnonzero(np.isfinite(rows))
-    if len(known) < _FEWEST:
+    return rows[known[0] :] if len(known) else rows[:0]
+
+
+def _fitted(past: _Past) -> Path | None:
+    """A path from the rows that are complete; None without a season that helps."""
+    rows = _known(past)
+    known = np.isfinite(rows)
+    if known.sum() < _FEWEST:
         return None
-    said = forecast(rows[known[0] :], AHEAD, levels=_LEVELS, step_seconds=STEP)
+    said = forecast(rows, AHEAD, levels=_LEVELS, step_seconds=STEP)
     if not str(said.model[0]).startswith("seasonal"):
         return None
     lower, upper = said.lower[:, :, 0], said.upper[:, :, 0]
-    mean, before = said.mean[:, 0], float(rows[known[-1]])
+    mean, before = said.mean[:, 0], float(rows[known][-1])
     return Path(past.newest, before, mean, (lower[0], upper[0]), (lower[1], upper[1]))
 
 

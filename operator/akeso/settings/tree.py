@@ -242,6 +242,14 @@ class Settings(BaseSettings):
         description="So many days of load (CPU, volumes, queries by workload) are read at start, a row per "
         "15 min, to know its daily and weekly cycles; two weeks show a weekly one twice. 0: none.",
     )
+    fit_seconds: float = Field(
+        default=0.0,
+        ge=0,
+        le=5,
+        description="Where the days of a load leave it open whether its limit is passed, statsmodels' STL "
+        "forecast is asked too, in a process of its own (200 MiB) that has a cycle and so many seconds "
+        "for it. 0: never, since the ensemble alone is as good on most series.",
+    )
     crash_loop_restarts: int = Field(
         default=3,
         ge=1,

@@ -67,6 +67,7 @@ RECORDED = frozenset(
         "error_ratio",
         "crash_loop_restarts",
         "history_days",
+        "fit_seconds",
         "rollout_unready_seconds",
         "rollout_blame_seconds",
         "pod_blame_seconds",

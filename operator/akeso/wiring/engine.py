@@ -14,12 +14,15 @@ from akeso.simulation.ports import Ports
 from akeso.telemetry.metrics import Metrics
 from akeso.wiring.parts import healers
 from akeso_predictors import Forecaster
+from akeso_predictors.outlook import Fitter
 
 
-def engine(ports: Ports, settings: Settings, metrics: Metrics) -> Loop:
+def engine(
+    ports: Ports, settings: Settings, metrics: Metrics, fitter: Fitter | None = None
+) -> Loop:
     """One engine with nothing in its memory yet."""
     judge = Judge(healers(settings), settings)
-    predictor = Forecaster(settings.scrape_interval_seconds)
+    predictor = Forecaster(settings.scrape_interval_seconds, fitter=fitter)
     experience = Experience(predictor, metrics)
     healer = Healer(
         ports.cluster,

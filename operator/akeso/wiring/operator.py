@@ -44,6 +44,7 @@ from akeso.version import version
 from akeso.wiring.engine import engine
 from akeso.wiring.entitlement import Entitlement
 from akeso.wiring.exposure import expose, registry
+from akeso.wiring.fitting import fitter
 from akeso.wiring.parts import alert_source, metric_source
 from akeso.wiring.reloading import Reloader
 from akeso.wiring.watching import Watching
@@ -146,7 +147,7 @@ class Operator:
         )
         if self.recorder is not None:
             ports = self.recorder.ports(ports)
-        loop = engine(ports, self.settings, self.metrics)
+        loop = engine(ports, self.settings, self.metrics, fitter(self.settings, live=True))
         loop.between = self.reloader.look
         return loop
 

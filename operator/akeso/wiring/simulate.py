@@ -17,6 +17,7 @@ from akeso.simulation.replay import Replay
 from akeso.simulation.tape import RunEnded, Tape
 from akeso.telemetry.metrics import Metrics
 from akeso.wiring.engine import engine
+from akeso.wiring.fitting import fitter
 
 log = logging.getLogger(__name__)
 
@@ -31,7 +32,8 @@ async def simulate(
     while (header := tape.next_run()) is not None:
         versions.append(header.version)
         ports = player.ports(header.absent)
-        loop = engine(ports, header.settings_again(), Metrics(CollectorRegistry()))
+        settings = header.settings_again()
+        loop = engine(ports, settings, Metrics(CollectorRegistry()), fitter(settings, live=False))
         try:
             await loop.run()
         except RunEnded:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import numpy as np
 import pytest
 
 from akeso.domain.forecast import Forecast, LoadKey, Readiness, Sample, SeriesKey
 from akeso_predictors import Forecaster, outlook
+from akeso_predictors.ets import Fit, Job
 from akeso_predictors.outlook import ROWS, STEP, Outlook
 
 FINE, DAY = 15.0, 86_400.0
@@ -167,3 +168,65 @@ def test_garbage_and_gaps_longer_than_all_rows_are_survived() -> None:
     kept.ingest([Sample(KEY, MIDNIGHT + 2 * ROWS * STEP, 0.5, 1.0, "a")])
     said = Forecast(KEY, Readiness.READY, HORIZON, 0.1, None, False, 0.5, 1.0, MIDNIGHT)
     assert kept.corrected({KEY: said}, MIDNIGHT + 2 * ROWS * STEP, BARS) == {KEY: said}
+
+
+class Asked:
+    """Answers every job with one value, and remembers what it was asked."""
+
+    def __init__(self, value: float | None) -> None:
+        self.value = value
+        self.jobs: list[Job] = []
+        self.waiting: Sequence[Job] = ()
+
+    def submit(self, jobs: Sequence[Job]) -> None:
+        self.jobs += jobs
+        self.waiting = jobs
+
+    def collect(self) -> Sequence[Fit | None]:
+        if self.value is None:
+            return [None for _ in self.waiting]
+        line = np.full(outlook.AHEAD, self.value)
+        return [Fit(line, np.ones(outlook.AHEAD), "STL") for _ in self.waiting]
+
+
+@pytest.mark.parametrize(("limit", "asked"), [(0.96, True), (0.6, False), (2.0, False)])
+def test_a_path_that_leaves_it_open_is_fitted_and_moved_half_of_the_way(
+    limit: float, asked: bool
+) -> None:
+    end = MIDNIGHT + hours(9.5)
+    fitter = Asked(2.0)
+    kept = Outlook(fitter)
+    kept.ingest(
+        Sample(KEY, t, morning(t - MIDNIGHT), limit, "a")
+        for t in np.arange(end - 10 * DAY, end, STEP)
+    )
+    said: dict[SeriesKey, Forecast] = {
+        KEY: Forecast(KEY, Readiness.READY, HORIZON, 0.0, None, False, 0.95, limit, end)
+    }
+    kept.corrected(said, end, BARS)
+    before = kept.path(KEY)
+    assert before is not None
+    assert [job.season for job in fitter.jobs] == ([96] if asked else [])
+    kept.corrected(said, end + FINE, BARS)
+    after = kept.path(KEY)
+    assert after is not None
+    expected = (before.mean + 2.0) / 2 if asked else before.mean
+    assert after.mean == pytest.approx(expected)
+    assert after.near[1] - after.mean == pytest.approx(before.near[1] - before.mean)
+    assert len(fitter.jobs) == asked
+
+
+def test_an_answer_that_is_late_changes_nothing() -> None:
+    end = MIDNIGHT + hours(9.5)
+    kept = Outlook(Asked(None))
+    kept.ingest(
+        Sample(KEY, t, morning(t - MIDNIGHT), 0.96, "a")
+        for t in np.arange(end - 10 * DAY, end, STEP)
+    )
+    said: dict[SeriesKey, Forecast] = {
+        KEY: Forecast(KEY, Readiness.READY, HORIZON, 0.0, None, False, 0.95, 0.96, end)
+    }
+    kept.corrected(said, end, BARS)
+    before = kept.path(KEY)
+    kept.corrected(said, end + FINE, BARS)
+    assert kept.path(KEY) is before

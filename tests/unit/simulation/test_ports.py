@@ -14,6 +14,7 @@ from akeso.simulation.methods import Form, by_name, methods, public
 from akeso.simulation.ports import NO_PORTS, protocols
 from akeso.telemetry.metrics import Metrics
 from akeso.wiring.engine import engine
+from akeso_predictors.outlook import Fitter
 from unit.engine.scenes import leak
 
 WHERE = (akeso.protocols, akeso.engine.records, akeso.engine.report)
@@ -34,6 +35,8 @@ def test_every_protocol_is_a_port_or_is_said_to_be_none():
 def test_the_engine_is_given_nothing_but_ports_settings_and_metrics():
     hints = get_type_hints(engine)
     hints.pop("return")
+    # What a fitter says depends on its jobs alone, so that a replay has another one.
+    assert hints.pop("fitter") == Fitter | None
     assert [hint.__name__ for hint in hints.values()] == ["Ports", "Settings", Metrics.__name__]
 
 

@@ -12,7 +12,7 @@ from akeso_predictors import Forecaster, outlook
 from akeso_predictors.ets import Fit, Job
 from akeso_predictors.outlook import ROWS, STEP, Outlook
 
-FINE, DAY = 15.0, 86_400.0
+FINE, DAY = 30.0, 86_400.0
 MIDNIGHT = 20_000 * DAY
 KEY = LoadKey("shop", "", "", "CPU 90", "uid-web")
 HORIZON = 1_800.0
@@ -84,7 +84,7 @@ def test_growth_beyond_what_the_night_explains_is_news_still() -> None:
 
     found = told(leaking, 0.9, hours(1.9), hours(3.5), 10)
     crossed = next(i for i, f in enumerate(found) if (f.value or 0.0) >= 0.9)
-    assert any(f.alarm for f in found[: crossed - 20])
+    assert any(f.alarm for f in found[: crossed - 10])
 
 
 def test_without_a_cycle_nothing_is_corrected() -> None:

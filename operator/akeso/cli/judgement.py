@@ -21,6 +21,7 @@ from akeso.report.words import plain
 # On a terminal; the page and JSON have everything.
 SHOWN_WORKLOADS = 20
 SHOWN_EVENTS = 10
+FEW = 3  # workloads without anything to tell that are listed nevertheless
 LONGEST_NAME = 44
 NARROW = 110  # columns of a terminal below which the table would fold names
 
@@ -67,7 +68,11 @@ def _time(at: datetime) -> str:
 
 
 def _scores(console: Console, found: BackTest) -> None:
-    shown = sorted(found.workloads, key=_interesting)[:SHOWN_WORKLOADS]
+    eventful = [w for w in found.workloads if not _quiet(w)]
+    quiet = [w for w in found.workloads if _quiet(w)]
+    if not eventful or len(quiet) <= FEW:
+        eventful, quiet = [*eventful, *quiet], []
+    shown = sorted(eventful, key=_interesting)[:SHOWN_WORKLOADS]
     rows = [(plain(w.name, LONGEST_NAME), w) for w in shown]
     if len(found.workloads) > 1:
         rows.append((f"all {len(found.workloads)}", found.total))
@@ -76,14 +81,13 @@ def _scores(console: Console, found: BackTest) -> None:
             _lines(console, workload, name)
     else:
         console.print(_table(rows))
-    if len(shown) < len(found.workloads):
-        console.print(
-            Text(
-                f"The {len(shown)} with most to tell of {len(found.workloads)}; -o json and --html"
-                " have all.",
-                style="dim",
-            )
-        )
+    left = len(eventful) - len(shown)
+    if quiet:
+        told = f"{many(len(quiet), 'more workload')} without a failure or a false alarm of either."
+        console.print(Text(told, style="dim"))
+    if left:
+        told = f"{many(left, 'more workload')} with less to tell; -o json and --html have all."
+        console.print(Text(told, style="dim"))
     console.print()
 
 
@@ -114,6 +118,11 @@ def _lines(console: Console, workload: WorkloadResult, name: str) -> None:
         ahead = f", {lead} ahead" if lead != "-" else ""
         alarms = f"{many(int(false), 'false alarm')}, {rate} per day"
         console.print(hanging(Text(f"{method:14}"), Text(f"{told}{ahead}; {alarms}"), by=2))
+
+
+def _quiet(workload: WorkloadResult) -> bool:
+    false = workload.akeso.false_alarms + workload.predict_linear.false_alarms
+    return not workload.failures + false
 
 
 def _interesting(workload: WorkloadResult) -> tuple[float, ...]:

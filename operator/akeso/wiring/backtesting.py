@@ -127,8 +127,8 @@ async def from_prometheus(settings: Settings, wanted: Wanted, told: Told) -> Rec
     if wanted.step != settings.scrape_interval_seconds and not own:
         said = (
             f"Replayed every {wanted.step:g} s; the operator decides every"
-            f" {settings.scrape_interval_seconds:g} s (--scrape-interval-seconds). With --step of"
-            " that length it is exactly what it would have decided."
+            f" {settings.scrape_interval_seconds:g} s (--scrape-interval-seconds). A --step of"
+            " that length is nearest to what it would have decided."
         )
         notes = (said,)
     shared = frozenset[str].intersection(*(frozenset(v.labels) for v in values))

@@ -212,6 +212,8 @@ class Metrics:
             " restarted, acted upon, limit changed, samples missing) or `Missed` (a limit was"
             " reached that nothing had claimed)",
         )
+        for outcome in ("Reached", "NotReached", "Censored", "Missed"):
+            self.matured.labels("memory", outcome)
 
     def _of_messages(self) -> None:
         self.notifications = self._counter(

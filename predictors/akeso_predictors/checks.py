@@ -17,6 +17,8 @@ Bools = NDArray[np.bool_]
 
 # Far above any byte count, far below where squares overflow in float32.
 HUGE = 1e18
+# Far below any limit, far above where a share of it overflows in float32.
+TINY = 1e-12
 
 
 class InputError(PermanentError, ValueError):
@@ -71,7 +73,7 @@ def bounds(name: str, limits: ArrayLike, rows: int, series: int) -> Floats:
         raise InputError(
             f"{name} must be a scalar, (S,) or (T, S) = {(rows, series)}, got {array.shape}"
         ) from error
-    usable = np.where(np.isfinite(whole) & (whole > 0) & (whole < HUGE), whole, np.nan)
+    usable = np.where(np.isfinite(whole) & (whole > TINY) & (whole < HUGE), whole, np.nan)
     # The operator keeps limits as float32; a back-test must not know them better.
     return usable.astype(np.float32).astype(np.float64)
 

@@ -26,6 +26,8 @@ _GLANCES = (4, 12, 40, 120)
 _DEEP = 1.5
 # A cycle is over when its next peak is so many times as late as peaks usually are.
 _LATE = 2.0
+# Limits beyond which a value says nothing more: their squares still fit into float32.
+_FAR = np.float32(1e6)
 # Rows that are looked through for bursts.
 _JUMPS = 24
 
@@ -192,7 +194,7 @@ def _fitted(
     limit = windows.limit.astype(np.float32)[:, None]
     newest = windows.values[:, -1:]
     valid = _inside(windows)
-    values = np.where(valid, windows.values - newest, 0) / limit
+    values = np.clip(np.where(valid, windows.values - newest, 0) / limit, -_FAR, _FAR)
     valid = despiked(values, valid, settings.trend.spike)
     age = windows.age.astype(np.float32)
     posterior = fit(values, valid, age, shapes, settings.trend)

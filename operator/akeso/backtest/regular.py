@@ -60,6 +60,7 @@ def histories(
     found = [
         _history(columns, order[ends[i] : ends[i + 1]], name, (limit, step, signed))
         for i, name in enumerate(columns.names)
+        if ends[i + 1] > ends[i]
     ]
     return sorted(found, key=lambda h: h.name)
 
@@ -85,7 +86,7 @@ def _history(
     begun = _kept(begun, last)
     time, value, limits = time[last], value[last], limits[last]
     value = _measured(value, notes, signed)
-    usual = step or _step(time)
+    usual = _step(time, step)
     if usual is None:
         return History(name, None, time, value, _bounds(limits), begun, len(time), tuple(notes))
     rows = _rows(time, usual, notes, given=step is not None)
@@ -151,9 +152,11 @@ def _bounds(limits: Floats) -> Floats:
     return np.where(usable, limits, np.nan)
 
 
-def _step(time: Floats) -> float | None:
+def _step(time: Floats, given: float | None) -> float | None:
     if len(time) < 2:
         return None
+    if given is not None:
+        return given
     middle = float(np.median(np.diff(time)))
     whole = round(middle)
     return float(whole) if whole >= 1 and abs(middle - whole) <= WHOLE * middle else middle

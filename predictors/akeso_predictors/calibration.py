@@ -155,6 +155,18 @@ class Calibration:
 _EMPTY = ClassCalibration()
 
 
+def given(name: str, argument: object) -> Calibration:
+    """A calibration that a caller passed; None corrects nothing."""
+    if argument is None:
+        return Calibration()
+    if not isinstance(argument, Calibration):
+        raise InputError(
+            f"{name} must be a Calibration (Calibration.from_json reads one), not"
+            f" {type(argument).__name__}"
+        )
+    return argument
+
+
 # -- the map of probabilities ----------------------------------------------------------------------
 
 

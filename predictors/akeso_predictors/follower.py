@@ -33,6 +33,8 @@ from akeso_predictors.track import Pending
 
 # Claims that must have matured before the correction changes: those of five horizons.
 REFRESH = 5 * PER_HORIZON
+# Rows times claims that are looked at together: after an outage it is hours of thousands.
+_CELLS = 1 << 19
 REACHED, NOT_REACHED, CENSORED, MISSED = "Reached", "NotReached", "Censored", "Missed"
 
 
@@ -125,10 +127,17 @@ class ClaimFollower:
         """Settle the claims that the newest rows decide, and change the correction when enough are."""
         new = self._rings.row[self._column] - self._looked
         for rows in np.unique(new[new > 0]).tolist():
-            some = np.flatnonzero(self._rings.row[self._column] - self._looked == rows)
-            self._look(some, min(rows, self._rings.capacity - 1))
+            seen = min(rows, self._rings.capacity - 1)
+            # Those that are settled are gone, the others have been looked at: none comes twice.
+            while len(some := self._looked_at_before(rows)[: max(_CELLS // seen, 1)]):
+                self._look(some, seen)
         if sum(len(claims) for claims, _ in self._lessons) >= REFRESH:
             self.refresh()
+
+    def _looked_at_before(self, rows: int) -> Ints:
+        """The claims that were looked at so many rows ago."""
+        which: Ints = np.flatnonzero(self._rings.row[self._column] - self._looked == rows)
+        return which
 
     def refresh(self) -> None:
         """Take what has matured into the correction."""

@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from akeso_predictors import checks
-from akeso_predictors.calibration import Calibration
+from akeso_predictors.calibration import Calibration, given
 from akeso_predictors.checks import Ints
 from akeso_predictors.outcomes import (
     Claims,
@@ -49,7 +49,7 @@ def calibrate(
     series, rows = history.values.shape
     acted = checks.flags("healed", healed, rows, series).T
     died = checks.flags("reached", reached, rows, series).T
-    before = known or Calibration()
+    before = given("known", known)
     if rows == 0 or series == 0:
         return before
     horizon = horizon_seconds / history.step

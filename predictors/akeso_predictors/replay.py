@@ -9,7 +9,7 @@ from numpy.lib.stride_tricks import sliding_window_view
 from numpy.typing import ArrayLike
 
 from akeso_predictors import checks
-from akeso_predictors.calibration import Calibration
+from akeso_predictors.calibration import Calibration, given
 from akeso_predictors.checks import Bools, Floats, Ints
 from akeso_predictors.classes import class_of, for_metric
 from akeso_predictors.decision import actionable, elected
@@ -59,12 +59,13 @@ def replay(
     """
     history = read(values, limits, step_seconds, restarts, metric_class, breaks, settings)
     horizon = checks.positive("horizon_seconds", horizon_seconds)
+    known = given("calibration", calibration)
     series, rows = history.values.shape
     if rows == 0 or series == 0:
         return _nothing(rows, series)
     found = assessed(history, horizon / history.step)
-    bar = history.settings.bar if threshold is None else threshold
-    return _decided(history, found.corrected(calibration or Calibration(), horizon), bar)
+    bar = history.settings.bar if threshold is None else checks.positive("threshold", threshold)
+    return _decided(history, found.corrected(known, horizon), bar)
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,15 +86,15 @@ def read(
     metric_class: str, breaks: ArrayLike | None, settings: DecisionSettings | None,
 ) -> History:  # fmt: skip
     """The history that arguments of `replay` describe. Raises `InputError` naming the argument."""
-    given = checks.matrix("values", values)
-    rows, series = given.shape
+    array = checks.matrix("values", values)
+    rows, series = array.shape
     step = checks.positive("step_seconds", step_seconds)
     known = checks.bounds("limits", limits, rows, series)
     marks = checks.flags("restarts", restarts, rows, series) | checks.flags(
         "breaks", breaks, rows, series
     )
     chosen = for_metric(metric_class, settings or DecisionSettings())
-    clean = checks.cleaned(given).astype(np.float32).T
+    clean = checks.cleaned(array).astype(np.float32).T
     resets = shown(marks.T, np.isfinite(clean))
     carry = fresh_carry(series)
     if rows and series:

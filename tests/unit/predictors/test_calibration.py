@@ -208,6 +208,15 @@ def test_errors_name_the_argument(name):
         calibrate(**{**right, name: wrong})
 
 
+@pytest.mark.parametrize("wrong", ["{}", 3, {"memory": 1}])
+def test_what_is_no_calibration_is_refused_by_name(wrong):
+    values: Any = np.full(60, 0.5)
+    with pytest.raises(InputError, match="calibration"):
+        replay(values, 1.0, STEP, HORIZON, calibration=wrong)
+    with pytest.raises(InputError, match="known"):
+        calibrate(values, 1.0, STEP, HORIZON, known=wrong)
+
+
 @pytest.mark.parametrize(
     "values",
     [

@@ -32,8 +32,8 @@ from akeso_predictors import backtest as judging
 from akeso_predictors.backtest import JUDGING, Judged, Outcome, backtest
 from akeso_predictors.linear import GATE
 
-# Rows times series replayed at once: some 200 MB.
-CELLS = 400_000
+# Rows times series replayed at once: some 50 MB.
+CELLS = 100_000
 SAID = {
     Readiness.NO_LIMIT: "it has no limit, or lies above it all the time",
     Readiness.STALE: "no sample for more than three steps",

@@ -26,7 +26,11 @@ _VALUES: Mapping[str, str] = {
     "target": "_akeso_workloads",
     "healing": "_akeso_healings",
 }
-_FILES = ("setting_kubeconfig", "setting_settings_file")
+_FILES = (
+    "setting_kubeconfig", "setting_settings_file", "csv", "parquet", "html", "png", "svg",
+    "calibration", "save_calibration", "save_policy",
+)  # fmt: skip
+_FOLDERS = ("cache",)
 
 # The functions ask with the -n that is on the line already, and are silent where kubectl is.
 _BASH = """\
@@ -80,6 +84,8 @@ def script(shell: str) -> str:
                 action.complete = dict.fromkeys(SHELLS, _VALUES[action.dest])
             elif action.dest in _FILES:
                 action.complete = shtab.FILE
+            elif action.dest in _FOLDERS:
+                action.complete = shtab.DIRECTORY
     preamble = {"bash": _BASH, "zsh": _ZSH}[shell]
     return shtab.complete(parser, shell, preamble=preamble)
 

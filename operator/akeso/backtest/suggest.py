@@ -134,7 +134,7 @@ def _advice(basis: Basis, found: Sequence[WorkloadResult]) -> Iterator[str]:
     if _signal(basis) is None:
         yield _no_policy(basis)
     failures = sum(w.failures for w in found)
-    if not failures:
+    if not failures and any(w.days for w in found):
         yield (
             "Nothing reached its limit in this history: it shows how often Akeso would have cried"
             " wolf, and not what it would have foreseen. Give a longer one, or one with an incident."

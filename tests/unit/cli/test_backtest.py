@@ -139,7 +139,7 @@ def test_what_is_abstained_from_is_in_the_report_with_its_reason(
     assert reasons["none"]["reason"] == "NoData"
     assert reasons["over"]["reason"] == "NoLimit"
     assert all(s["abstainedPercent"] == 100 for s in found["series"])
-    assert any("Nothing reached its limit" in said for said in found["advice"])
+    assert any("nothing was claimed in 100 % of the time" in said for said in found["advice"])
 
 
 def test_a_limit_recorded_beside_the_values_holds(

@@ -76,7 +76,8 @@ def test_what_was_not_measured_is_missing(file: Path):
 @pytest.mark.parametrize(
     ("text", "said"),
     [
-        ("", "no column timestamp and no column value; those there are: none"),
+        ("", "holds no sample"),
+        ("\n\n", "holds no sample"),
         ("timestamp,value\n", "holds no sample"),
         ("time,value\n1,2\n", "no column timestamp; those there are: 'time', 'value'"),
         ("1790000000,1\n1790000060,2\n", "the first line is a sample already"),

@@ -61,6 +61,8 @@ class _Rows:
 
 def _read(source: str, opened: Iterator[str]) -> Columns:
     first = next(opened, "")
+    if not first.strip():
+        raise empty(source)
     delimiter = max(DELIMITERS, key=first.count)
     lines = csv.reader(_with(first, opened), delimiter=delimiter, skipinitialspace=True)
     try:

@@ -49,7 +49,9 @@ def read_parquet(path: Path) -> Columns:
     except OSError as e:
         raise PermanentError(f"{path} can't be read: {e.strerror or str(e)[:200]}.") from e
     except arrow.ArrowException as e:
-        raise PermanentError(f"{path} is no Parquet file: {str(e).splitlines()[0][:200]}.") from e
+        raise PermanentError(
+            f"{path} is no Parquet file: {str(e).splitlines()[0][:200].rstrip('.')}."
+        ) from e
     if not table.num_rows:
         raise empty(source)
     return _columns(arrow, source, columns, notes)

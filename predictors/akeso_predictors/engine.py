@@ -204,10 +204,20 @@ def _fitted(
     lasting, going_on = passage(posterior, gap, age, shapes, settings.trend)
     # A peak beyond the limit (which was another then, or may be crossed) shows nothing safe.
     bounded = (windows.safe > 0) & (windows.safe < windows.limit)
-    news = ~bounded | (top >= safe + settings.safe_margin)
+    room = settings.safe_room * (1 - windows.safe / windows.limit)
+    news = ~bounded | (top >= safe + np.minimum(_margin(windows, settings), room))
     probability = np.where(news, at(lasting, np.minimum(horizon, AHEAD[-1])), 0)
     bursty = posterior.innovation > settings.trend.bursty
     return np.where(bursty, 0, probability), quantiles(going_on), bursty
+
+
+def _margin(windows: Windows, settings: DecisionSettings) -> Floats:
+    """How far above the safe peaks (N,) growth is news: the next of few peaks is often the highest."""
+    height = windows.turns.height
+    count = np.maximum(np.isfinite(height).sum(axis=1), 1)
+    usual = np.nan_to_num(height).sum(axis=1) / count / windows.limit
+    margin: Floats = settings.safe_margin + settings.safe_spread * usual / count
+    return margin
 
 
 def _top(posterior: Posterior, turned: Bools) -> Floats:

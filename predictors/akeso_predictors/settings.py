@@ -105,8 +105,11 @@ class DecisionSettings:
     turn_drop: float = 0.08
     # A fall this deep is a new regime: what was fitted before it no longer holds.
     leg_drop: float = 0.25
-    # The forecast must rise this far above the safe peaks to alarm.
+    # The forecast must rise this far above the safe peaks to alarm; after n peaks by so many n-th
+    # of their usual height more; and by no more than this share of the room above them.
     safe_margin: float = 0.03
+    safe_spread: float = 0.1
+    safe_room: float = 0.8
     # Where a series swings (a turn was seen), its next peak passes the limit, not its mean: one
     # touch of a memory limit kills. A bound of load may be touched, it must not be stayed above.
     by_peaks: bool = True

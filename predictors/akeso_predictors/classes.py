@@ -27,7 +27,8 @@ class MetricClass:
     """One class. `by_peaks`: its next peak passes the limit, not its mean. `bursty`: residuals above
     this share of the limit forbid a claim (None: as for memory). `rows` kept per series (None: as for
     memory). `horizon` in seconds that people need to act. `falls`: the limit is approached from
-    above. `why` it is decided so."""
+    above. `act_level` is the share of the limit from which an alarm is raised (None: as for memory).
+    `why` it is decided so."""
 
     name: str
     horizon: float
@@ -36,6 +37,7 @@ class MetricClass:
     bursty: float | None = None
     rows: int | None = None
     falls: bool = False
+    act_level: float | None = None
 
     def applied(self, settings: DecisionSettings) -> DecisionSettings:
         """`settings` as they hold for this class."""
@@ -48,12 +50,21 @@ class MetricClass:
             trend=trend,
             by_peaks=settings.by_peaks and self.by_peaks,
             capacity_rows=max(rows, trend.window_rows),
+            act_level=settings.act_level if self.act_level is None else self.act_level,
         )
 
 
-def _load(name: str, horizon: float, why: str, *, falls: bool = False) -> MetricClass:
+def _load(
+    name: str, horizon: float, why: str, *, falls: bool = False, act_level: float | None = None
+) -> MetricClass:
     """A bound that may be touched for a moment, and must not be stayed above."""
-    return MetricClass(name, horizon, why, by_peaks=False, rows=LOAD_ROWS, falls=falls)
+    return MetricClass(
+        name, horizon, why, by_peaks=False, rows=LOAD_ROWS, falls=falls, act_level=act_level
+    )
+
+
+# Disks are meant to be filled: with more than 15 % free nobody is woken, as kube-prometheus has it.
+DISK_LEVEL = 0.85
 
 
 _ALL = (
@@ -61,8 +72,9 @@ _ALL = (
     MetricClass("cpu", 30 * MINUTES, "bursts are its nature", bursty=CPU_BURSTY),
     _load("load", 30 * MINUTES, "what all pods of a workload bear together"),
     _load("throttling", 30 * MINUTES, "a share of periods; one bad period hurts nobody"),
-    _load("volume", 4 * HOURS, "nobody but a person makes room; deletions are not turns of a heap"),
-    _load("inodes", 4 * HOURS, "as volumes"),
+    _load("volume", 4 * HOURS, "nobody but a person makes room; deletions are not turns of a heap",
+          act_level=DISK_LEVEL),
+    _load("inodes", 4 * HOURS, "as volumes", act_level=DISK_LEVEL),
     MetricClass("connections", 30 * MINUTES, "the next peak finds no descriptor or no free slot"),
     _load("queue", 30 * MINUTES, "a queue that is worked off may be long for a moment"),
     _load("errors", 30 * MINUTES, "a ratio; a lone error is no outage"),
@@ -75,7 +87,12 @@ _ALL = (
 CLASSES: Mapping[str, MetricClass] = MappingProxyType({c.name: c for c in _ALL})
 
 # Other words that people have for them.
-ALIASES: Mapping[str, str] = MappingProxyType({"disk": "volume", "pool": "connections"})
+ALIASES: Mapping[str, str] = MappingProxyType(
+    {
+        "disk": "volume", "filesystem": "volume", "pool": "connections", "descriptors": "connections",
+        "processes": "connections", "pids": "connections", "threads": "connections",
+    }
+)  # fmt: skip
 
 
 def class_of(name: str) -> MetricClass:

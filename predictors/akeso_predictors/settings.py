@@ -26,7 +26,7 @@ class TrendSettings:
     # A rise that was not seen to begin from a rest, at a level where no container is born, is more
     # often one tooth of a saw whose first tooth we see than a leak: its power is larger by so much.
     # A rest of `1 / rested` of the rise's own length is enough, births lie below `born` of the limit.
-    cyclic: float = 0.4
+    cyclic: float = 0.6
     rested: float = 2.0
     born: float = 0.2
     # Peaks (and floors) scatter by this much, and by this share of the height of the swings, before

@@ -133,3 +133,26 @@ def test_the_operator_knows_the_same_turns():
                 assert (found[key].probability or 0) == pytest.approx(
                     said.probability[row, s], abs=5e-3
                 )
+
+
+def test_a_job_that_comes_again_alarms_at_most_the_first_time():
+    random = np.random.default_rng(3)
+    rises = [np.linspace(0.3, top, 50) for top in (0.86, 0.88, 0.85, 0.89, 0.87, 0.88)]
+    days = np.concatenate([np.concatenate([rise, np.full(60, 0.3)]) for rise in rises])
+    alarm = replay(days + random.normal(0, 0.003, len(days)), 1.0, 60.0, 3600.0).alarm[:, 0]
+    assert not alarm[110:].any()
+
+
+def test_a_rise_that_was_not_seen_to_begin_is_believed_less_than_one_from_a_rest():
+    random = np.random.default_rng(1)
+    rise = np.linspace(0.5, 0.8, 40)
+    noise = random.normal(0, 0.002, 140)
+    bare = replay(rise + noise[100:], 1.0, 60.0, 3600.0).probability[-1, 0]
+    rested = np.concatenate([np.full(100, 0.5), rise]) + noise
+    assert replay(rested, 1.0, 60.0, 3600.0).probability[-1, 0] > bare + 0.05
+
+
+def test_disks_wait_until_little_is_free():
+    filling = np.concatenate([np.full(80, 0.5), np.linspace(0.5, 0.84, 120)])
+    assert replay(filling, 1.0, 60.0, 4 * 3600.0).alarm.any()
+    assert not replay(filling, 1.0, 60.0, 4 * 3600.0, metric_class="disk").alarm.any()

@@ -201,7 +201,7 @@ def _fitted(
     safe = ((windows.safe - newest[:, 0]) / windows.limit).astype(np.float32)
     top = _top(posterior, (windows.safe > 0) & settings.by_peaks)
     gap = 1 - (newest[:, 0] / limit[:, 0]) - top
-    lasting, going_on = passage(posterior, gap, age, shapes, settings.trend)
+    lasting, going_on = passage(posterior, gap, age, horizon, shapes, settings.trend)
     # A peak beyond the limit (which was another then, or may be crossed) shows nothing safe.
     bounded = (windows.safe > 0) & (windows.safe < windows.limit)
     room = settings.safe_room * (1 - windows.safe / windows.limit)

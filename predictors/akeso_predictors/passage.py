@@ -24,10 +24,12 @@ _LEADING = 8
 
 
 def passage(
-    posterior: Posterior, gap: Floats, age: Floats, shapes: Bank, settings: TrendSettings
-) -> tuple[Floats, Floats]:
+    posterior: Posterior, gap: Floats, age: Floats, horizon: Floats, shapes: Bank,
+    settings: TrendSettings,
+) -> tuple[Floats, Floats]:  # fmt: skip
     """Probability of having passed by `AHEAD` rows, (N, G) each: with the chance that the trend
-    ends, and without. `gap` (N,) is the room left as share of the limit, `age` (N,) in rows."""
+    ends, and without. `gap` (N,) is the room left as share of the limit, `age` and `horizon` (N,) in
+    rows."""
     chosen = _leading(posterior, shapes)
     each = np.arange(len(gap))[:, None]
     rise = np.ascontiguousarray(shapes.rise.T)[chosen]
@@ -37,7 +39,7 @@ def passage(
     spread = np.sqrt(posterior.variance[each, chosen][:, :, None] * rise**2 + noise[:, None])
     passed = normal((amplitude * rise - gap[:, None, None]) / spread)
     passed *= _weights(posterior, shapes, chosen)[:, :, None]
-    lasts = _lasts(posterior, chosen, rise, gap, age, shapes, settings)
+    lasts = _lasts(posterior, chosen, rise, gap, age, horizon, shapes, settings)
     lasting, going_on = (passed * lasts).sum(axis=1), passed.sum(axis=1)
     # Damping may fall faster than the rest rises; what has passed stays passed.
     return (
@@ -47,8 +49,8 @@ def passage(
 
 
 def _lasts(
-    posterior: Posterior, chosen: Ints, rise: Floats, gap: Floats, age: Floats, shapes: Bank,
-    settings: TrendSettings,
+    posterior: Posterior, chosen: Ints, rise: Floats, gap: Floats, age: Floats, horizon: Floats,
+    shapes: Bank, settings: TrendSettings,
 ) -> Floats:  # fmt: skip
     """How likely each trend goes on until every `AHEAD`, (N, M, G): a power of how much of it lies
     behind us, the lesser of the share of its time, A / (A + h), and of its rise. An exponential
@@ -65,7 +67,11 @@ def _lasts(
     rested = (settings.rested * (whole - since) / since).clip(0, 1)
     # Where a leg is older than the window its start is not seen.
     amid = ((start - settings.born) / settings.born).clip(0, 1) * (whole <= width)
-    power = settings.persistence + settings.cyclic * (1 - rested) * amid
+    # There is no time to wait for the end of what goes fast.
+    slow = (since / (settings.slow * horizon[:, None])).clip(0, 1)
+    power = (
+        settings.persistence + (settings.patience + settings.cyclic * (1 - rested) * amid) * slow
+    )
     lasts: Floats = behind ** power[:, :, None].astype(np.float32)
     return lasts
 

@@ -67,7 +67,7 @@ def _lasts(
     rested = (settings.rested * (whole - since) / since).clip(0, 1)
     # Where a leg is older than the window its start is not seen.
     amid = ((start - settings.born) / settings.born).clip(0, 1) * (whole <= width)
-    # There is no time to wait for the end of what goes fast.
+    # What is fast leaves no time to wait for its end.
     slow = (since / (settings.slow * horizon[:, None])).clip(0, 1)
     power = (
         settings.persistence + (settings.patience + settings.cyclic * (1 - rested) * amid) * slow

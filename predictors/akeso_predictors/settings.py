@@ -23,15 +23,16 @@ class TrendSettings:
     # the longer it has lasted, the longer it lasts (Gott 1993). 1 would be complete ignorance, 0
     # believes every trend for ever. Chosen on the development half of bench/exhaustion.py.
     persistence: float = 0.22
+    # Rises as long as `slow` of the horizon can be watched for a while, so they are believed less: by so
+    # much more power. What is fast against the horizon leaves no time, and is judged by `persistence`.
     patience: float = 0.06
-    # A rise that was not seen to begin from a rest, at a level where no container is born, is more
+    slow: float = 1.0
+    # A slow rise that was not seen to begin from a rest, at a level where no container is born, is more
     # often one tooth of a saw whose first tooth we see than a leak: its power is larger by so much.
     # A rest of `1 / rested` of the rise's own length is enough, births lie below `born` of the limit.
     cyclic: float = 0.6
     rested: float = 2.0
     born: float = 0.2
-    # As much of that as the rise is as long as this share of the horizon: a fast one leaves no time.
-    slow: float = 1.0
     # Peaks (and floors) scatter by this much, and by this share of the height of the swings, before
     # their growth means anything.
     scatter: float = 0.005

@@ -2,7 +2,7 @@
 
 Leaks and what only looks like one come in pairs: a heap whose floor creeps and one whose floor
 holds, a job that leaks and one that repeats, a warm-up after a rollout and a leak that came with it.
-Steps of 15, 30 and 60 s; a seventh of the series last three days. One scrape in a hundred is lost.
+Steps of 15, 30 and 60 s; a quarter of the series last three days. One scrape in a hundred is lost.
 Levels are made as shares of the limit and then given in units of their own (bytes, connections).
 
 Constants are the bounds of draws; none was chosen by what Akeso says.

@@ -78,10 +78,12 @@ check: setup verify ## formatting, types, layers, generated files
 	$(BIN)/lint-imports
 
 .PHONY: docs verify
-docs: setup ## regenerate docs/reference
+docs: setup ## regenerate docs/reference and the pictures of forecasts
 	@$(PY) docs/generate.py
+	@$(PY) docs/plots.py
 verify: setup ## fail where a generated file is not what its source says, or locks disagree
 	@$(PY) docs/generate.py --check
+	@$(PY) docs/plots.py --check
 	@$(PY) image/locks.py
 
 .PHONY: bench

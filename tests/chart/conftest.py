@@ -62,7 +62,7 @@ def eventually() -> Eventually:
     """Until it does not raise: authorizers and admission policies hear of a change a moment later."""
 
     def attempt(call: Callable[[], object]) -> None:
-        end = time.monotonic() + 15
+        end = time.monotonic() + 60
         while True:
             try:
                 call()

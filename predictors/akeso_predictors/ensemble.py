@@ -139,9 +139,9 @@ def _weights(
     """Weights of the members (M, S) and, for each origin, from those apart from it (M, K, S)."""
     total, seen = misses.sum(axis=1), each.sum(axis=0)
     weight = _shares(total / np.maximum(seen, _TINY), names)
-    others = np.einsum("mks,kj->mjs", misses, apart)
-    known = np.einsum("ks,kj->js", each, apart)
-    other = np.where(known > 0, others, total[:, None]) / np.maximum(
+    others: Floats = np.einsum("mks,kj->mjs", misses, apart)
+    known: Floats = np.einsum("ks,kj->js", each, apart)
+    other: Floats = np.where(known > 0, others, total[:, None]) / np.maximum(
         np.where(known > 0, known, seen), _TINY
     )
     flat = _shares(other.reshape(len(other), -1), names)

@@ -70,7 +70,8 @@ def _history(
 ) -> History:
     limit, step, signed = asked
     notes: list[str] = []
-    time, value = columns.time[own], columns.value[own]
+    # To the millisecond, as Prometheus keeps times: what differs by less is the same moment.
+    time, value = np.round(columns.time[own], 3), columns.value[own]
     limits = np.full(len(own), np.nan) if columns.limit is None else columns.limit[own]
     if limit is not None:
         limits = np.full(len(own), float(limit))

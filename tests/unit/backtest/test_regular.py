@@ -119,6 +119,13 @@ def test_blocks_hold_series_of_one_step_and_no_more_than_fits():
     assert np.isnan(values[5:, 0]).all()
 
 
+def test_times_that_differ_by_less_than_a_millisecond_are_one():
+    found = one([0.0, 5e-324, 6e-15, 56056.0], [1.0, 2.0, 3.0, 4.0])
+    assert found.time.tolist() == [0.0, 56056.0]
+    assert found.value.tolist() == [3.0, 4.0]
+    assert "2 duplicate times" in found.notes[0]
+
+
 samples = st.lists(
     st.tuples(
         st.floats(0, 4e9, allow_nan=False),

@@ -29,6 +29,8 @@ BOARDS = {file.stem: json.loads(file.read_text()) for file in (CHART / "dashboar
 MAY_BE_EMPTY = {
     "Refused or unanswered requests",
     "Lead of forecasts, median",
+    "Forecasts that matured",
+    "Claims that came true",
     "A person is asked, and why",
     "Taken back, and why",
 }

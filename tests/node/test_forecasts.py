@@ -144,8 +144,8 @@ def test_forecasts_hold_against_the_kubelets_own_records(
     # What doubles each minute has grown too little to be told from a warm-up until late.
     steady = [life for life in lives if not life.service.startswith("faster")]
     assert all(life.lead >= HELP_SECONDS for life in steady), figures
-    assert figures["recall"] >= 0.8, figures
-    assert figures["within the quantiles"] >= 0.3, figures
+    assert figures["recall"] >= 0.85, figures
+    assert figures["within the quantiles"] >= 0.5, figures
 
 
 def _figures(lives: list[Life], blamed: list[str]) -> dict[str, Any]:

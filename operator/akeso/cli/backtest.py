@@ -53,6 +53,14 @@ def arguments(parser: argparse.ArgumentParser) -> None:
         "akeso backtest (--csv FILE | --parquet FILE | --prometheus-url URL [--query QUERY]) [--limit NUMBER]"
         " [OPTION ...]"
     )
+    _sources(parser)
+    _questions(parser)
+    _results(parser)
+    add_output(parser)
+    add_settings(parser, ("settings_file", *PROMETHEUS, *_MEASURING))
+
+
+def _sources(parser: argparse.ArgumentParser) -> None:
     source = parser.add_argument_group("where the history comes from")
     source.add_argument(
         "--csv",
@@ -103,6 +111,9 @@ def arguments(parser: argparse.ArgumentParser) -> None:
         help="where pieces that were read are kept (default: akeso/backtest in your cache folder)",
     )
     kept.add_argument("--no-cache", action="store_true", help="keep nothing")
+
+
+def _questions(parser: argparse.ArgumentParser) -> None:
     asked = parser.add_argument_group("what is asked of it")
     asked.add_argument(
         "--class",
@@ -127,6 +138,9 @@ def arguments(parser: argparse.ArgumentParser) -> None:
         metavar="FILE",
         help="what outcomes have taught, as --save-calibration wrote it (default: nothing)",
     )
+
+
+def _results(parser: argparse.ArgumentParser) -> None:
     made = parser.add_argument_group("what comes of it")
     made.add_argument(
         "--html",
@@ -144,8 +158,6 @@ def arguments(parser: argparse.ArgumentParser) -> None:
         help="write what this history teaches, for another one: judged by its own lesson, a history"
         " looks too good",
     )
-    add_output(parser)
-    add_settings(parser, ("settings_file", *PROMETHEUS, *_MEASURING))
 
 
 def run(options: Options) -> int:

@@ -51,7 +51,7 @@ class Look:
     """A check's result in one sentence; `event`: the failure that was to be prevented.
 
     `late` is what becomes of an attempt that still waits when its time is over; `stuck`: pods of
-    the newest revision do not come up.
+    the newest revision do not come up; `full`: containers that were started since have no room.
     """
 
     check: Check
@@ -59,6 +59,7 @@ class Look:
     event: bool = False
     late: Outcome = Outcome.FAILED
     stuck: bool = False
+    full: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -277,7 +278,7 @@ def _room(trial: Trial) -> Look:
         return Look(Check.INCONCLUSIVE, "no pod took the place of those that went")
     full = _without_room(fresh, seen, observed.forecasts)
     if full is not None:
-        return Look(Check.BAD, full)
+        return Look(Check.BAD, full, full=True)
     for pod, container in unmeasured(fresh, seen, observed, settings):
         said = f"no fresh memory samples of container {container.name} of pod {pod.ref.name}"
         young = observed.now - (container.started_at or pod.created_at) < settings.stale_after

@@ -9,7 +9,7 @@ from akeso.errors import PermanentError, TransientError
 from akeso.protocols import Reading
 from unit.engine.scenes import bad_release, leak
 from unit.engine.sim import World
-from unit.engine.sim_workload import MIB, SimWorkload
+from unit.engine.sim_workload import LIMIT, MIB, SimWorkload
 
 SHORT = {"healer": "RestartPods", "timeoutSeconds": 60}
 QUERY = 'sum by (namespace, deployment) (rate(http_requests_total{code=~"5.."}[2m]))'
@@ -41,6 +41,33 @@ async def test_samples_that_come_late_after_a_restart_are_waited_for() -> None:
     world.source.silent = set()
     await world.until(world.completed())
     assert world.outcomes() == [Outcome.VERIFIED]
+
+
+def _likely(world: World) -> float:
+    evidence = world.healing().spec.evidence
+    assert evidence.time_to_threshold_seconds and evidence.time_to_threshold_seconds.p50
+    return evidence.sampled_at.timestamp() + evidence.time_to_threshold_seconds.p50
+
+
+def _shows_room(world: World) -> bool:
+    checks = world.healing().status.attempts[0].checks
+    return checks is not None and checks.good == 3
+
+
+@pytest.mark.parametrize("late, verdict", [(0, Outcome.VERIFIED), (-30, Outcome.FAILED)])
+async def test_a_leak_that_fills_the_new_container_too_fails_only_a_restart_that_bought_too_little(
+    late: float, verdict: Outcome
+) -> None:
+    world, w = leak(replicas=1)
+    await world.until(world.wrote(4))
+    await world.until(lambda: _shows_room(world))
+    await world.until(lambda: world.cluster.now >= _likely(world) + late)
+    assert not world.completed()(), "the late quantile is still to come"
+    for pod in w.present:
+        w.leak_of[pod.ref.uid], w.base_of[pod.ref.uid] = 0.0, 0.85 * LIMIT
+    await world.until(world.completed())
+    (attempt,) = world.healing().status.attempts
+    assert attempt.verdict is verdict and "has no room" in (attempt.message or "")
 
 
 async def test_the_failure_itself_fails_the_attempt_and_the_next_rung_goes_at_once() -> None:

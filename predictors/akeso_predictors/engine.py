@@ -19,7 +19,7 @@ from akeso_predictors.shapes import AHEAD, Bank
 from akeso_predictors.turns import Turns
 
 # Evaluations at once: the intermediate arrays should stay in the processor's cache.
-_BATCH = 1024
+_BATCH = 256
 # Rows over which growth is looked at before anything is fitted.
 _GLANCES = (4, 12, 40, 120)
 # A fall so many times as deep as the deepest that was usual is another kind of turn.

@@ -8,9 +8,8 @@ import numpy as np
 
 from akeso_predictors.checks import Bools, Floats
 from akeso_predictors.settings import TrendSettings
-from akeso_predictors.shapes import Bank
+from akeso_predictors.shapes import Bank, Moments, moments
 
-_TINY = np.float32(1e-12)
 # Bounds of the autocorrelation that is believed: it is estimated from a window, with error.
 _MOST_CORRELATED = 0.98
 # Independent samples that are assumed at least, so that the arithmetic stays defined.
@@ -64,36 +63,56 @@ def despiked(values: Floats, valid: Bools, spike: float) -> Bools:
 def fit(
     values: Floats, valid: Bools, age: Floats, shapes: Bank, settings: TrendSettings
 ) -> Posterior:
-    """Fit all shapes to windows (N, W) whose invalid rows hold anything finite; `age` (N,) in rows."""
+    """Fit all shapes to windows (N, W) whose invalid rows hold anything finite; `age` (N,) in rows,
+    older rows are invalid."""
     # Sums of squares less the square of the mean cancel, and 32-bit products differ in their last
     # digits with how many windows are fitted at once: a decision would depend on its neighbours.
     w = valid.astype(np.float64)
     y = values * w
-    past = shapes.past.astype(np.float64)
     n = w.sum(axis=1)[:, None]
-    f = w @ past / n
-    spread = np.maximum(w @ past**2 - n * f**2, 0)
+    of = _moments(w, n[:, 0], age, shapes)
     mean = y.sum(axis=1)[:, None] / n
-    joint = y @ past - n * f * mean
+    joint = y @ shapes.wide
+    joint -= n * of.mean * mean
     total = np.maximum((y * y).sum(axis=1)[:, None] - n * mean**2, 0)
-    usable = (spread > _TINY * np.float32(1) + 1e-5 * n * f**2) & (age[:, None] >= shapes.least_age)
-    amplitude = np.where(usable, joint / np.maximum(spread, _TINY), 0).astype(np.float32)
-    left = np.maximum(total - amplitude * joint, 0) / n
+    usable = of.moves & (age[:, None] >= shapes.least_age)
+    amplitude = np.where(usable, joint / of.spread, 0).astype(np.float32)
+    left = joint
+    left *= amplitude
+    np.subtract(total, left, out=left)
+    np.maximum(left, 0, out=left)
+    left /= n
     usable[:, 0] = True  # nothing happens: always possible
     floor = np.float32(settings.noise_floor**2)
     best = np.where(usable, left, np.inf).argmin(axis=1)
-    level, correlation, ripple = _residuals(values, valid, mean, f, amplitude, best, shapes, floor)
+    level, correlation, ripple = _residuals(
+        values, valid, mean, of.mean, amplitude, best, shapes, floor
+    )
     independent = np.maximum(n[:, 0] * (1 - correlation) / (1 + correlation), _FEWEST)
     prior = shapes.log_prior - shapes.spread * np.log(age)[:, None]
-    weight = _weights(left + floor, usable, independent, prior)
-    noise = np.take_along_axis(left, best[:, None], axis=1)[:, 0] + floor
+    left += floor
+    weight = _weights(left, usable, independent, prior)
+    noise = np.take_along_axis(left, best[:, None], axis=1)[:, 0]
     inflate = np.minimum(independent / np.maximum(independent - 2, 1), 3)
-    variance = np.where(usable, (left + floor) / np.maximum(spread, _TINY), 0)
+    left /= of.spread
+    variance = np.where(usable, left, 0)
     variance *= (n[:, 0] / independent * inflate)[:, None]
     return Posterior(
         weight, amplitude, variance.astype(np.float32), level * (1 - correlation),
         level + ripple, noise, correlation, independent,
     )  # fmt: skip
+
+
+def _moments(w: Floats, n: Floats, age: Floats, shapes: Bank) -> Moments:
+    """Of the shapes over windows (N, W) of `n` rows: known beforehand where none is missing."""
+    whole = n >= np.minimum(age, w.shape[1])
+    place = n.astype(np.int64) - 1
+    known = shapes.recent
+    if whole.all():
+        return known.take(place)
+    found = known.take(np.where(whole, place, 0))
+    found.put(~whole, moments(w[~whole], shapes.wide))
+    return found
 
 
 def _residuals(
@@ -117,9 +136,12 @@ def _residuals(
 
 def _weights(left: Floats, usable: Bools, independent: Floats, prior: Floats) -> Floats:
     """Posterior weights (N, K) by BIC with the effective number of samples."""
-    score = -0.5 * independent[:, None] * np.log(left) + prior
+    score = np.log(left)
+    score *= -0.5 * independent[:, None]
+    score += prior
     score[:, 1:] -= 0.5 * np.log(independent)[:, None]
-    score = np.where(usable, score, -np.inf)
-    weight: Floats = np.exp(score - score.max(axis=1, keepdims=True)).astype(np.float32)
-    total: Floats = weight.sum(axis=1, keepdims=True)
-    return weight / total
+    np.copyto(score, -np.inf, where=~usable)
+    score -= score.max(axis=1, keepdims=True)
+    weight: Floats = np.exp(score, out=score).astype(np.float32)
+    weight /= weight.sum(axis=1, keepdims=True)
+    return weight

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from akeso_predictors.checks import Floats
+from akeso_predictors.checks import Bools, Floats, Ints
 from akeso_predictors.settings import TrendSettings
 
 # Rows ahead at which first passage is tabulated: finer where it is near, up to 4,096 rows.
@@ -38,13 +38,51 @@ _BENDS = (0.33, 1.0)
 _GROWTHS = (6.0, 12.0, 32.0, 96.0)
 # Rows that a shape must have on both sides of its break, to be more than a fit to noise.
 _SIDE = 3
+_TINY = np.float32(1e-12)
+
+
+@dataclass(frozen=True, slots=True)
+class Moments:
+    """Of K shapes over the rows of N windows, (N, K): mean, sum of squares about it (not zero), and
+    whether the shape moves at all there."""
+
+    mean: Floats
+    spread: Floats
+    moves: Bools
+
+    def take(self, which: Ints) -> Moments:
+        """Of some of the windows."""
+        return Moments(self.mean[which], self.spread[which], self.moves[which])
+
+    def put(self, which: Bools, other: Moments) -> None:
+        """Overwrite those of some windows in place."""
+        self.mean[which], self.spread[which], self.moves[which] = (
+            other.mean,
+            other.spread,
+            other.moves,
+        )
+
+
+def moments(w: Floats, past: Floats) -> Moments:
+    """Of shapes (W, K) over windows (N, W) of ones and zeros, all in float64."""
+    n = w.sum(axis=1)[:, None]
+    mean = w @ past
+    mean /= n
+    offset = n * mean**2
+    spread: Floats = w @ past**2
+    spread -= offset
+    offset *= 1e-5
+    offset += _TINY
+    return Moments(mean, np.maximum(spread, _TINY), spread > offset)
 
 
 @dataclass(frozen=True, slots=True)
 class Bank:
     """K shapes: values in the window (W, K), rise after the newest row (G, K) at `AHEAD`, log prior
     (K,), whether that prior is spread over the age of the leg (K,), least age of a leg in rows
-    (K,), since when each shape grows in rows (K,; 0: as long as the leg, NaN: it does not grow)."""
+    (K,), since when each shape grows in rows (K,; 0: as long as the leg, NaN: it does not grow).
+    `wide` is `past` in float64, `recent` its moments over the newest 1 ... W rows (W, K), which is what
+    most windows hold."""
 
     past: Floats
     rise: Floats
@@ -52,6 +90,8 @@ class Bank:
     spread: Floats
     least_age: Floats
     since: Floats
+    wide: Floats
+    recent: Moments
 
 
 class _Columns:
@@ -85,13 +125,17 @@ class _Columns:
         # Zero at the newest row: in a short leg no digits are lost to a common offset.
         anchored = np.stack(past, axis=1)
         anchored -= anchored[-1]
+        kept = anchored.astype(np.float32)
+        wide = kept.astype(np.float64)
         return Bank(
-            past=anchored.astype(np.float32),
+            past=kept,
             rise=np.stack(rise, axis=1).astype(np.float32),
             log_prior=np.log(np.maximum(np.array(prior) / total, 1e-12)).astype(np.float32),
             spread=np.array(spread, dtype=np.float32),
             least_age=np.array(age, dtype=np.float32),
             since=np.array(since, dtype=np.float32),
+            wide=wide,
+            recent=moments(np.tri(len(wide))[:, ::-1], wide),
         )
 
 

@@ -164,6 +164,37 @@ async def test_an_object_that_can_not_be_read_is_named_and_stops_nobody() -> Non
     assert "HealingPolicy bank/odd: spec.mode: what?" in said
 
 
+async def test_one_object_nobody_understands_costs_a_thousand_others_no_time() -> None:
+    opened: list[float] = []
+    for unreadable in ([], [BrokenObject("HealingPolicy", "shop", "odd", "spec.mode: what?")]):
+        world, _ = leak(replicas=1)
+        for number in range(1_000):
+            world.cluster.add(f"calm-{number}", replicas=1)
+        world.records.unreadable = unreadable
+        await world.until(world.opened())
+        opened.append(world.cluster.now)
+    assert opened[0] == opened[1]
+
+
+async def test_a_rollout_that_changes_the_labels_of_series_leaves_them_about_nobody() -> None:
+    world = World()
+    world.policy(query("ratio"))
+    w = world.cluster.add()
+    label = {"v1": "deployment", "v2": "app"}
+    world.source.answers["ratio"] = lambda now: [
+        Reading(
+            {"namespace": "shop", label[w.update_revision]: "web"}, now, high[w.update_revision]
+        )
+    ]
+    high = {"v1": 0.01, "v2": 0.5}
+    await world.run(60)
+    world.cluster.roll_out(w, "v2")
+    await world.run(240)
+    assert world.healings() == [] and world.journal.of_users() == []
+    said = get_condition(world.records.policies()[0].status.conditions, "SignalsReady")
+    assert said is not None and said.reason == "MissingLabel" and "deployment" in said.message
+
+
 async def test_a_healer_nobody_knows_is_told_on_the_policy_and_to_a_person() -> None:
     world, _ = leak(replicas=1, ladder=[{"healer": "Levitate"}])
     await world.until(world.opened())

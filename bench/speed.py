@@ -17,6 +17,9 @@ import os
 import subprocess
 import sys
 import time
+from collections.abc import Iterator
+from itertools import groupby
+from operator import attrgetter
 from pathlib import Path
 from typing import Any
 
@@ -29,6 +32,8 @@ from numpy.typing import NDArray
 
 from akeso.clients.prometheus import usages
 from akeso.domain.forecast import Sample, SeriesKey
+from akeso.engine.garbage import uncollected
+from akeso.protocols import Usage
 from akeso_predictors import DecisionSettings, ExhaustionPredictor, forecast
 
 Array = NDArray[Any]
@@ -60,17 +65,25 @@ def answer(keys: list[SeriesKey], recent: Array, end: float) -> bytes:
     return json.dumps({"status": "success", "data": {"result": found}}).encode()
 
 
+def samples(found: list[Usage]) -> Iterator[Sample]:
+    """As the operator's `Observer` makes them: one key for the samples of a container."""
+    for name, run in groupby(found, attrgetter("namespace", "pod", "container")):
+        key = SeriesKey(*name)
+        for usage in run:
+            yield Sample(key, usage.time, usage.value, 1.0, usage.pod)
+
+
 def cycle(predictor: ExhaustionPredictor, raw: bytes, now: float) -> tuple[float, float, float]:
     """Seconds to parse, to ingest, to evaluate."""
     begun = time.process_time()
-    found = list(usages(json.loads(raw)["data"]["result"]))
+    with uncollected():
+        found = list(usages(json.loads(raw)["data"]["result"]))
     parsed = time.process_time()
-    predictor.ingest(
-        Sample(SeriesKey(u.namespace, u.pod, u.container), u.time, u.value, 1.0, u.pod)
-        for u in found
-    )
+    with uncollected():
+        predictor.ingest(samples(found))
     ingested = time.process_time()
-    predictor.evaluate(now, HORIZON)
+    with uncollected():
+        predictor.evaluate(now, HORIZON)
     return parsed - begun, ingested - parsed, time.process_time() - ingested
 
 

@@ -6,7 +6,8 @@ says what the operator would have said.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, fields
 
 import numpy as np
 
@@ -68,6 +69,15 @@ class Assessment:
     level: Floats
     bursty: Bools
     unbounded: Bools
+
+
+def joined(found: Sequence[Assessment]) -> Assessment:
+    """Assessments of blocks of windows, one after the other."""
+    if not found:
+        none = np.zeros(0, np.float32)
+        return Assessment(none, np.zeros((0, 3), np.float32), none, none > 0, none > 0)
+    names = (item.name for item in fields(Assessment))
+    return Assessment(*(np.concatenate([getattr(part, name) for part in found]) for name in names))
 
 
 def assess(

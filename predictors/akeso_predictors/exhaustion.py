@@ -16,13 +16,19 @@ from akeso_predictors import checks
 from akeso_predictors.calibration import Calibration
 from akeso_predictors.checks import Bools, Floats, Ints
 from akeso_predictors.classes import class_of
-from akeso_predictors.engine import Assessment, Windows, assess
+from akeso_predictors.engine import Assessment, Windows, assess, joined
 from akeso_predictors.follower import ClaimFollower
 from akeso_predictors.series import SeriesRings
 from akeso_predictors.settings import DecisionSettings
 from akeso_predictors.shapes import bank
 from akeso_predictors.track import Pending, Track
-from akeso_predictors.verdicts import Verdicts, corrected_by, decide, forecasts
+from akeso_predictors.verdicts import (
+    Verdicts,
+    corrected_by,
+    decide,
+    forecasts,
+    levelled_off,
+)
 
 
 class ExhaustionPredictor:
@@ -88,7 +94,9 @@ class ExhaustionPredictor:
         self._forget_old(now)
         keys, columns, spans = _aligned(self._rings.column, "horizon", horizon)
         bars = _bars(keys, threshold, self.settings.bar)
-        learn = np.array([key not in acted_on for key in keys], dtype=np.bool_)
+        learn = np.ones(len(keys), dtype=np.bool_)
+        if acted_on:
+            learn[:] = [key not in acted_on for key in keys]
         verdicts = self._judge(columns, spans, bars, now, learn)
         told = dict(zip(keys, forecasts(verdicts, self._rings, keys, spans), strict=True))
         self._claims.look()
@@ -156,26 +164,25 @@ class ExhaustionPredictor:
         newest = self._rings.newest
         ahead = now + self.settings.clock_ahead
         old = now - self.settings.evict_after
-        self.forget(
-            [
-                k
-                for k, c in self._rings.column.items()
-                if np.isfinite(newest[c]) and not old <= newest[c] <= ahead
-            ]
-        )
+        gone = np.isfinite(newest) & ~((old <= newest) & (newest <= ahead))
+        if gone.any():
+            self.forget([k for k, c in self._rings.column.items() if gone[c]])
 
-    def _assess(self, pending: Pending, spans: Floats) -> Assessment:
-        """Evaluate rows within horizons of `spans` (N,) seconds and count the votes."""
-        where = self._rings.spots(pending.column, self.settings.trend.window_rows, pending.back)
-        windows = Windows(
-            self._rings.values[where], pending.limit, pending.safe, pending.age, pending.samples,
-            pending.turns,
-        )  # fmt: skip
-        found = assess(
-            windows, (spans / self._rings.step).astype(np.float32), self._bank, self.settings
-        )
-        self._track.count(pending, found.probability)
-        return found
+    def _assess(self, pending: Pending, spans: Floats) -> tuple[Assessment, Bools]:
+        """Evaluate rows within horizons of `spans` (N,) seconds and count the votes; also, which series
+        have levelled off (N,)."""
+        found: list[Assessment] = []
+        levelled: list[Bools] = [np.zeros(0, dtype=np.bool_)]
+        horizon = (spans / self._rings.step).astype(np.float32)
+        for part, some in pending.blocks():
+            windows = Windows(
+                self._rings.recent(some.column, self.settings.trend.window_rows, some.back),
+                some.limit, some.safe, some.age, some.samples, some.turns,
+            )  # fmt: skip
+            found.append(assess(windows, horizon[part], self._bank, self.settings))
+            self._track.count(some, found[-1].probability)
+            levelled.append(levelled_off(windows.values, some, self.settings))
+        return joined(found), np.concatenate(levelled)
 
     def _judge(
         self, columns: Ints, spans: Floats, bars: Floats, now: float, learn: Bools | None
@@ -185,16 +192,16 @@ class ExhaustionPredictor:
         order = np.argsort(columns)
         for earlier in self._track.advance(columns):
             place = order[np.searchsorted(columns, earlier.column, sorter=order)]
-            found = self._assess(earlier, spans[place])
+            found, _ = self._assess(earlier, spans[place])
             if learn is not None:
                 self._claims.consider(earlier, found, spans[place], learn[place])
         newest = self._track.newest(columns)
-        found = self._assess(newest, spans)
+        found, levelled = self._assess(newest, spans)
         if learn is not None:
             self._claims.consider(newest, found, spans, learn)
         corrected = corrected_by(self.calibration, self.metric_class, found, spans)
         votes = self.calibration.probability(self.metric_class, self._track.votes[columns])
-        return decide(self._rings, newest, corrected, votes, bars, now, self.settings)
+        return decide(self._rings, newest, corrected, levelled, votes, bars, now, self.settings)
 
 
 def _aligned(
@@ -202,14 +209,15 @@ def _aligned(
 ) -> tuple[list[SeriesKey], Ints, Floats]:
     """Keys, columns and values of the series that `given` covers."""
     if isinstance(given, Mapping):
-        keys = [key for key in known if key in given]
-        values = np.array([given[key] for key in keys], dtype=np.float64)
+        both = [(key, c, given[key]) for key, c in known.items() if key in given]
+        keys, columns = [key for key, _, _ in both], [c for _, c, _ in both]
+        values = np.array([value for _, _, value in both], dtype=np.float64)
     else:
-        keys = list(known)
+        keys, columns = list(known), list(known.values())
         values = np.full(len(keys), checks.positive(name, given), dtype=np.float64)
     if not (np.isfinite(values) & (values > 0)).all():
         raise checks.InputError(f"{name} must be finite seconds above zero")
-    return keys, np.array([known[key] for key in keys], dtype=np.int64), values
+    return keys, np.array(columns, dtype=np.int64), values
 
 
 def _bars(

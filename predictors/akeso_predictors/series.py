@@ -6,9 +6,12 @@ together. Memory is 17 bytes per row and series: 245 MB for 10,000 series of 1,4
 
 from __future__ import annotations
 
+from array import array
 from collections.abc import Iterable, Sequence
+from math import nan
 
 import numpy as np
+from numpy.lib.stride_tricks import sliding_window_view
 from numpy.typing import ArrayLike
 
 from akeso.domain.forecast import Sample, SeriesKey
@@ -33,6 +36,7 @@ class SeriesRings:
         self.capacity = checks.whole("capacity_rows", capacity)
         self.column: dict[SeriesKey, int] = {}
         self._free: list[int] = []
+        self._around = np.tile(np.arange(self.capacity), 2)
         self._allocate(_FIRST_COLUMNS)
 
     def _allocate(self, columns: int) -> None:
@@ -58,11 +62,14 @@ class SeriesRings:
 
     def columns(self, keys: Sequence[SeriesKey]) -> Ints:
         """The columns of the series, made where there are none yet."""
-        known = self.column
-        for key in keys:
-            if key not in known:
-                known[key] = self._free.pop() if self._free else self._next_column()
-        return np.fromiter((known[key] for key in keys), dtype=np.int64, count=len(keys))
+        return np.fromiter((self._column(key) for key in keys), dtype=np.int64, count=len(keys))
+
+    def _column(self, key: SeriesKey) -> int:
+        found = self.column.get(key)
+        if found is None:
+            found = self._free.pop() if self._free else self._next_column()
+            self.column[key] = found
+        return found
 
     def _next_column(self) -> int:
         used = len(self.column)
@@ -75,17 +82,24 @@ class SeriesRings:
 
     def ingest(self, samples: Iterable[Sample]) -> None:
         """Add samples in any order; those already known, or too old for the ring, change nothing."""
-        batch = list(samples)
-        if not batch:
-            return
-        count = len(batch)
-        self._insert(
-            self.columns([sample.key for sample in batch]),
-            np.fromiter((sample.time for sample in batch), np.float64, count),
-            np.fromiter((sample.value for sample in batch), np.float64, count),
-            np.fromiter((np.nan if s.limit is None else s.limit for s in batch), np.float64, count),
-            np.fromiter((hash(sample.instance) for sample in batch), np.int64, count),
-        )
+        columns, instances = array("q"), array("q")
+        times, values, limits = array("d"), array("d"), array("d")
+        key, column = None, -1
+        for sample in samples:
+            # Those of a series usually come together.
+            if sample.key is not key:
+                key = sample.key
+                column = self._column(key)
+            columns.append(column)
+            times.append(sample.time)
+            values.append(sample.value)
+            limits.append(nan if sample.limit is None else sample.limit)
+            instances.append(hash(sample.instance))
+        if columns:
+            self._insert(
+                np.frombuffer(columns, np.int64), np.frombuffer(times), np.frombuffer(values),
+                np.frombuffer(limits), np.frombuffer(instances, np.int64),
+            )  # fmt: skip
 
     def ingest_columns(
         self, keys: Sequence[SeriesKey], times: ArrayLike, values: ArrayLike, limits: ArrayLike,
@@ -211,8 +225,19 @@ class SeriesRings:
 
     def spots(self, column: Ints, rows: int, back: int = 0) -> tuple[Ints, Ints]:
         """Where the `rows` rows lie that end `back` rows before the newest: an index (N, rows)."""
-        last = self.row[column] - back
-        return column[:, None], (last[:, None] - np.arange(rows - 1, -1, -1)) % self.capacity
+        return column[:, None], self._places(column, rows, back)
+
+    def recent(self, column: Ints, rows: int, back: int = 0) -> Floats:
+        """Values (N, rows) of these rows."""
+        flat = self._places(column, rows, back)
+        flat += (column * self.capacity)[:, None]
+        return self.values.reshape(-1).take(flat)
+
+    def _places(self, column: Ints, rows: int, back: int) -> Ints:
+        """The rows (N, rows) modulo the capacity: a stretch of 0, 1, ... capacity - 1, 0, 1, ... each."""
+        first = (self.row[column] - (back + rows - 1)) % self.capacity
+        found: Ints = sliding_window_view(self._around, rows)[first]
+        return found
 
     def forget(self, keys: Iterable[SeriesKey]) -> None:
         """Drop series and free their columns."""

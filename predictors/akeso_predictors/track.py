@@ -5,7 +5,7 @@ All of it can be computed again from the rings; it is kept because a cycle usual
 
 from __future__ import annotations
 
-from collections.abc import Generator
+from collections.abc import Generator, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 
@@ -19,6 +19,8 @@ from akeso_predictors.turns import Turns, known
 
 # Rows times series that are traced at once: bounds what a back-fill takes beside the rings.
 _CELLS = 1 << 19
+# Series at once: their intermediate arrays should stay in the processor's cache.
+SERIES = 1 << 11
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,6 +36,19 @@ class Pending:
     fresh: Ints
     fresh_age: Ints
     turns: Turns
+
+    def blocks(self) -> Iterator[tuple[slice, Pending]]:
+        """Blocks of at most `SERIES`."""
+        for start in range(0, len(self.column), SERIES):
+            part = slice(start, start + SERIES)
+            yield (
+                part,
+                Pending(
+                    self.column[part], self.back, self.limit[part], self.safe[part], self.age[part],
+                    self.samples[part], self.fresh[part], self.fresh_age[part],
+                    self.turns.take(part),
+                ),
+            )  # fmt: skip
 
 
 class Track:
@@ -84,7 +99,7 @@ class Track:
         found: list[Pending] = []
         for rows in np.unique(new[new > 0]).tolist():
             some = column[new == rows]
-            size = max(_CELLS // rows, 1)
+            size = min(max(_CELLS // rows, 1), SERIES)
             for start in range(0, len(some), size):
                 found += self._traced(some[start : start + size], rows)
         return sorted(found, key=lambda pending: -pending.back)

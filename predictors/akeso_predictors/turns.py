@@ -81,7 +81,7 @@ class Turns:
     floor_ago: Floats
     floor_level: Floats
 
-    def take(self, which: Ints) -> Turns:
+    def take(self, which: Ints | slice) -> Turns:
         return Turns(*(getattr(self, item.name)[which] for item in fields(self)))
 
 

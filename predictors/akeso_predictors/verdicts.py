@@ -49,8 +49,8 @@ def corrected_by(
 
 
 def decide(
-    rings: SeriesRings, pending: Pending, found: Assessment, votes: Floats, bars: Floats, now: float,
-    settings: DecisionSettings,
+    rings: SeriesRings, pending: Pending, found: Assessment, levelled: Bools, votes: Floats,
+    bars: Floats, now: float, settings: DecisionSettings,
 ) -> Verdicts:  # fmt: skip
     """Readiness and alarm of the newest rows at `now`; `votes` (N, votes_of) and `found` are
     corrected, `bars` (N,) are p*."""
@@ -71,25 +71,29 @@ def decide(
     alarm &= actionable(
         found.level, found.ttf, pending.fresh, pending.fresh_age, rings.step, settings
     )
-    levelled = levelled_off(rings, pending, settings) & ~alarm
-    return Verdicts(readiness, alarm, pending, found, levelled)
+    return Verdicts(readiness, alarm, pending, found, levelled & ~alarm)
 
 
-def levelled_off(rings: SeriesRings, pending: Pending, settings: DecisionSettings) -> Bools:
+def levelled_off(values: Floats, pending: Pending, settings: DecisionSettings) -> Bools:
     """Which series (N,) no longer grow: the newer half of what is seen of their instance reaches
-    hardly higher than the older half. So a heap of a fixed size is known, whatever its limit."""
-    width = settings.trend.window_rows
-    values = rings.values[rings.spots(pending.column, width)]
-    back = np.arange(width - 1, -1, -1)[None, :]
-    seen = np.minimum(pending.fresh_age, width)[:, None]
-    known = np.isfinite(values)
-    newer, older = known & (2 * back < seen), known & (2 * back >= seen) & (back < seen)
-    grown = np.where(newer, values, 0).max(axis=1) - np.where(older, values, 0).max(axis=1)
+    hardly higher than the older half. So a heap of a fixed size is known, whatever its limit.
+    `values` (N, W), the newest row last."""
+    width: int = values.shape[1]
+    seen = np.minimum(pending.fresh_age, width)
+    highest, higher = np.zeros(len(values), np.float32), np.zeros(len(values), np.float32)
+    samples = np.zeros(len(values), dtype=np.int64)
+    # Most are older than the window, the others have few ages between them.
+    for rows in np.unique(seen[seen >= settings.level_rows]).tolist():
+        some = np.flatnonzero(seen == rows)
+        own = values if len(some) == len(values) else values[some]
+        half = width - (rows + 1) // 2
+        older, newer = own[:, width - rows : half], own[:, half:]
+        highest[some] = np.fmax.reduce(older, axis=1, initial=0)
+        higher[some] = np.fmax.reduce(newer, axis=1, initial=0)
+        samples[some] = np.isfinite(older).sum(axis=1)
     margin = np.where(pending.safe > 0, settings.turned_margin, settings.level_margin)
-    enough = (seen[:, 0] >= settings.level_rows) & (
-        2 * older.sum(axis=1) >= settings.level_rows / 2
-    )
-    levelled: Bools = enough & (grown < margin * pending.limit)
+    enough = (seen >= settings.level_rows) & (2 * samples >= settings.level_rows / 2)
+    levelled: Bools = enough & (higher - highest < margin * pending.limit)
     return levelled
 
 

@@ -21,6 +21,7 @@ from akeso.clients.access import Access
 from akeso.clients.counters import rates
 from akeso.clients.kubernetes.raw import Json, part, parts, text
 from akeso.clients.promql import duration, matcher, selector
+from akeso.engine.garbage import uncollected
 from akeso.errors import PermanentError, TransientError
 from akeso.protocols import Reading, Usage
 from akeso.settings import Settings
@@ -159,7 +160,8 @@ def answer(access: Access, query: str, status: int, raw: bytes) -> Json:
     if refused is not None:
         raise refused
     try:
-        body: Any = json.loads(raw)
+        with uncollected():
+            body: Any = json.loads(raw)
     except ValueError as e:
         raise access.no_json(status) from e
     said = part({"body": body}, "body")
@@ -196,6 +198,7 @@ def _readings(found: Iterable[tuple[Json, float, str]]) -> Iterator[Reading]:
 @contextmanager
 def _garbage() -> Generator[None]:
     try:
-        yield
+        with uncollected():
+            yield
     except (LookupError, TypeError, ValueError, AttributeError) as e:
         raise TransientError(f"Prometheus answered what is no result: {e!r}") from e

@@ -16,6 +16,7 @@ from akeso.engine.acted import acted_on
 from akeso.engine.alerts import NO_ALERTMANAGER, Firing, read_alerts, read_silences
 from akeso.engine.breaches import Breaches
 from akeso.engine.ceilings import FROM_INFORMERS
+from akeso.engine.garbage import uncollected
 from akeso.engine.load import CLOCK_AHEAD_SECONDS, CpuUse, Load, Loads, source_of
 from akeso.engine.loads import LoadObserver
 from akeso.engine.onsets import Labels, Onsets, labels_of
@@ -150,12 +151,14 @@ class Observer:
         silences = await read_silences(self._alerts if policies else None)
         now = self._clock.now()
         horizons = horizons_of(selection, policies, self._settings.bar) | borne.horizons
-        forecasts = self._predictor.evaluate(
-            now,
-            {key: float(f[0]) for key, f in horizons.items()},
-            {key: f[1] for key, f in horizons.items()},
-            acted_on(horizons, selection, policies),
-        )
+        acted = acted_on(horizons, selection, policies)
+        with uncollected():
+            forecasts = self._predictor.evaluate(
+                now,
+                {key: float(f[0]) for key, f in horizons.items()},
+                {key: f[1] for key, f in horizons.items()},
+                acted,
+            )
         return Observation(
             now=now,
             selection=selection,
@@ -186,7 +189,8 @@ class Observer:
         for key, container in containers.items():
             if container.oom_killed_at is not None:
                 self._predictor.mark_reached(key, container.oom_killed_at)
-        self._predictor.ingest(self._samples(usages, containers, now))
+        with uncollected():
+            self._predictor.ingest(self._samples(usages, containers, now))
         return None
 
     async def _backfill(self, containers: Mapping[SeriesKey, Incarnation], now: float) -> None:

@@ -83,6 +83,10 @@ class Predictor(Protocol):
 
     def remember(self, samples: Iterable[Sample]) -> None: ...
 
+    async def settled(self) -> None:
+        """Wait for what is computed elsewhere for the next evaluation."""
+        ...
+
     def evaluate(
         self,
         now: float,

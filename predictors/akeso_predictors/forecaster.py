@@ -91,6 +91,11 @@ class Forecaster:
         """Add what was measured days ago, at any step: for cycles of load, not for its trend."""
         self._outlook.ingest(s for s in samples if lasting(s.key))
 
+    async def settled(self) -> None:
+        """Wait for what is fitted elsewhere, for as long as its `fitter` waits: the next evaluation
+        does not."""
+        await self._outlook.settled()
+
     def evaluate(
         self, now: float, horizon: Mapping[SeriesKey, float] | float,
         threshold: Mapping[SeriesKey, float] | float | None = None,

@@ -74,8 +74,12 @@ class Fitter(Protocol):
         """Begin; results of jobs before these are not wanted any more."""
         ...
 
+    async def settled(self) -> None:
+        """Wait until the last jobs are done or have taken too long."""
+        ...
+
     def collect(self) -> Sequence[Fit | None]:
-        """The fits of the last jobs, None for those that took too long; empty where all failed."""
+        """The fits of the last jobs, None for those that are not done; empty where all failed."""
         ...
 
 
@@ -94,7 +98,7 @@ class Outlook:
     """Coarse history of load series, and what their cycles say. Memory is bounded.
 
     A `fitter` is asked for the paths that leave it open whether the limit is passed; its answer is
-    used in the next evaluation, whenever it came.
+    used in the next evaluation, whenever it came: `settled` waits for it.
     """
 
     def __init__(self, fitter: Fitter | None = None) -> None:
@@ -115,6 +119,11 @@ class Outlook:
         """Drop series that are gone; unknown ones are ignored."""
         for key in keys:
             self._pasts.pop(key, None)
+
+    async def settled(self) -> None:
+        """Wait for what the next evaluation asks the fitter for."""
+        if self._fitter is not None and self._asked:
+            await self._fitter.settled()
 
     def corrected(
         self, told: Mapping[SeriesKey, Forecast], now: float, bars: Mapping[SeriesKey, float]

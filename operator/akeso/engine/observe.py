@@ -149,6 +149,7 @@ class Observer:
         borne = await self._loads.observe(selection, policies, _readings(queries), now)
         firing = await read_alerts(self._alerts, policies, self._settings)
         silences = await read_silences(self._alerts if policies else None)
+        await self._predictor.settled()
         now = self._clock.now()
         horizons = horizons_of(selection, policies, self._settings.bar) | borne.horizons
         acted = acted_on(horizons, selection, policies)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import ctypes
 import logging
 import multiprocessing
@@ -46,15 +47,19 @@ class ProcessFitter:
         except (BrokenExecutor, OSError) as error:
             self._give_up(error)
 
+    async def settled(self) -> None:
+        if not all(future.done() for future in self._futures):
+            await asyncio.to_thread(wait, tuple(self._futures), self._seconds)
+
     def collect(self) -> Sequence[Fit | None]:
-        done, _ = wait(self._futures, timeout=self._seconds)
         results: list[Fit | None] = []
         for future in self._futures:
-            error = future.exception() if future in done and not future.cancelled() else None
+            done = future.done() and not future.cancelled()
+            error = future.exception() if done else None
             if error is not None:
                 self._give_up(error)
                 return []
-            results.append(future.result() if future in done else None)
+            results.append(future.result() if done else None)
         if None in results:
             log.warning(
                 "%d of %d fits took longer than a cycle and fit_seconds: a replay of this recording"
@@ -82,6 +87,9 @@ class InlineFitter:
 
     def submit(self, jobs: Sequence[Job]) -> None:
         self._jobs = tuple(jobs)
+
+    async def settled(self) -> None:
+        return
 
     def collect(self) -> Sequence[Fit | None]:
         return [fit(job) for job in self._jobs]

@@ -182,6 +182,9 @@ class Asked:
         self.jobs += jobs
         self.waiting = jobs
 
+    async def settled(self) -> None:
+        return
+
     def collect(self) -> Sequence[Fit | None]:
         if self.value is None:
             return [None for _ in self.waiting]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import multiprocessing
 import os
 import signal
@@ -38,6 +39,7 @@ def test_a_process_that_dies_is_replaced_and_says_what_a_replay_says(fits: Proce
     assert not multiprocessing.active_children()
     had = "statsmodels" in sys.modules
     fits.submit([JOB])
+    asyncio.run(fits.settled())
     [here] = fits.collect()
     assert here is not None
     assert ("statsmodels" in sys.modules) is had
@@ -46,8 +48,10 @@ def test_a_process_that_dies_is_replaced_and_says_what_a_replay_says(fits: Proce
     os.kill(worker.pid, signal.SIGKILL)
     worker.join()
     fits.submit([JOB])
+    asyncio.run(fits.settled())
     assert not any(fits.collect())
     fits.submit([JOB, JOB])
+    asyncio.run(fits.settled())
     again = fits.collect()
     replayed = InlineFitter()
     replayed.submit([JOB])
@@ -57,6 +61,16 @@ def test_a_process_that_dies_is_replaced_and_says_what_a_replay_says(fits: Proce
         assert found is not None
         assert found.model == same.model
         assert np.allclose(found.mean, same.mean)
+
+
+async def test_the_loop_goes_on_while_models_are_fitted(fits: ProcessFitter) -> None:
+    fits.submit([JOB])
+    waiting = asyncio.create_task(fits.settled())
+    await asyncio.sleep(0)  # a process takes longer than nothing to start
+    assert not waiting.done()
+    assert fits.collect() == [None]
+    await waiting
+    assert None not in fits.collect()
 
 
 def test_what_is_late_is_given_up() -> None:

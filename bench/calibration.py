@@ -23,6 +23,7 @@ _ROOT = Path(__file__).resolve().parents[1]
 sys.path[:0] = [str(_ROOT / name) for name in ("operator", "predictors", "tests")]
 
 import numpy as np
+from exhaustion import skill
 from hard_kinds import hard_cases
 from numpy.typing import NDArray
 
@@ -143,13 +144,13 @@ def error(p: Array, truth: Array) -> float:
 
 
 def scores(p: Array, truth: Array, raw: Array) -> dict[str, float]:
-    """Brier score, its skill on hot rows (raw P or truth above 0), calibration error of all rows and
-    of those that claim something."""
-    hot, claimed = truth | (raw > CLAIM), p > CLAIM
-    base = np.mean((truth[hot] - truth[hot].mean()) ** 2)
+    """Brier score, its skill on hot rows (raw P or truth above 0) and on those of them that are true
+    or claimed, calibration error of all rows and of those that claim something."""
+    claimed = p > CLAIM
     return {
         "brier": float(np.mean((p - truth) ** 2)),
-        "brier_skill_hot": float(1 - np.mean((p[hot] - truth[hot]) ** 2) / base),
+        "brier_skill_hot": skill(p, truth, truth | (raw > 0)),
+        "brier_skill_claims": skill(p, truth, truth | (raw > CLAIM)),
         "ece": error(p, truth),
         "ece_claims": error(p[claimed], truth[claimed]),
     }
@@ -199,7 +200,7 @@ def table(result: dict[str, Any]) -> str:
     for part, found in result.items():
         names = found["scores"]
         lines.append(f"{part}, {found['rows']} held-out rows".ljust(34) + _columns(names))
-        for key in ("brier", "brier_skill_hot", "ece", "ece_claims"):
+        for key in ("brier", "brier_skill_hot", "brier_skill_claims", "ece", "ece_claims"):
             lines.append(f"  {key:32}" + _columns(f"{one[key]:.4f}" for one in names.values()))
         for name, shares in found["coverage"].items():
             told = "  ".join(f"{share:.3f}" for share in shares)

@@ -82,19 +82,26 @@ def claims(made: list[Case], said: list[Replay]) -> tuple[Array, Array]:
 
 
 def calibration(p: Array, truth: Array) -> dict[str, float]:
-    """Brier score, its skill on hot rows (P or truth above 0), calibration error of claims."""
-    hot, claimed = truth | (p > 0.01), p > 0.01
+    """Brier score, its skill on hot rows (P or truth above 0) and on those of them that are true or
+    claimed by more than .01, calibration error of claims."""
+    claimed = p > 0.01
     bins = np.minimum((p * 10).astype(int), 9)
     error = [
         (np.abs(p[part].mean() - truth[part].mean()), part.sum())
         for part in (claimed & (bins == b) for b in range(10)) if part.any()
     ]  # fmt: skip
-    base = np.mean((truth[hot] - truth[hot].mean()) ** 2)
     return {
         "brier": float(np.mean((p - truth) ** 2)),
-        "brier_skill_hot": float(1 - np.mean((p[hot] - truth[hot]) ** 2) / base),
+        "brier_skill_hot": skill(p, truth, truth | (p > 0)),
+        "brier_skill_claims": skill(p, truth, truth | claimed),
         "ece_claims": float(sum(e * n for e, n in error) / sum(n for _, n in error)),
     }
+
+
+def skill(p: Array, truth: Array, rows: Array) -> float:
+    """Of the Brier score of saying the share of these rows that came true: how much is saved."""
+    base = np.mean((truth[rows] - truth[rows].mean()) ** 2)
+    return float(1 - np.mean((p[rows] - truth[rows]) ** 2) / base)
 
 
 def compared(made: list[Case]) -> dict[str, Any]:

@@ -29,14 +29,16 @@ def actionable(
     fresh_age: Ints,
     step: float,
     settings: DecisionSettings,
+    repeated: Bools,
 ) -> Bools:
     """Whether acting now is justified beside the probability.
 
     `level` (N,) as share of the limit; `ttf` (N, 3) in rows; `fresh`, `fresh_age` (N,) samples and
-    rows since the last restart or action; `step` in seconds.
+    rows since the last restart or action; `step` in seconds; `repeated` (N,) whether former rises alike
+    reached the limit: then no level needs to be waited for.
     """
     soon = ttf[..., 0] * step < settings.action + settings.slack
-    pressing = (level >= settings.act_level) | soon
+    pressing = (level >= settings.act_level) | soon | repeated
     # A limit less than a row away is as narrow as the data can tell.
     narrow = ttf[..., 2] <= settings.max_spread * np.maximum(ttf[..., 0], 1)
     settled = (fresh >= settings.min_new_samples) & (seconds(fresh_age, step) >= settings.min_age)

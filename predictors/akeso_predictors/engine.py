@@ -13,8 +13,9 @@ import numpy as np
 
 from akeso_predictors.checks import Bools, Floats, Ints
 from akeso_predictors.cycles import FEWEST, growing, middle
+from akeso_predictors.ends import lessons
 from akeso_predictors.fit import Posterior, despiked, fit
-from akeso_predictors.passage import at, passage, quantiles
+from akeso_predictors.passage import at, pace, passage, quantiles
 from akeso_predictors.settings import DecisionSettings
 from akeso_predictors.shapes import AHEAD, Bank
 from akeso_predictors.turns import Turns
@@ -61,14 +62,15 @@ class Windows:
 class Assessment:
     """Per evaluation: probability (N,) within the horizon, quantiles of the time to the limit
     (N, 3) in rows, level (N,) as share of the limit, whether bursts forbid a claim (N,), and
-    whether the whole leg lies above the limit, so that it bounds nothing (N,). Where nothing can
-    be claimed the probability is 0."""
+    whether the whole leg lies above the limit, so that it bounds nothing (N,), whether former rises
+    alike reached the limit (N,). Where nothing can be claimed the probability is 0."""
 
     probability: Floats
     ttf: Floats
     level: Floats
     bursty: Bools
     unbounded: Bools
+    repeated: Bools
 
 
 def joined(found: Sequence[Assessment]) -> Assessment:
@@ -93,6 +95,7 @@ def assess(
         level,
         silent,
         silent.copy(),
+        silent.copy(),
     )
     enough = windows.samples >= settings.min_samples
     near = np.flatnonzero(
@@ -101,7 +104,8 @@ def assess(
     for start in range(0, len(near), _BATCH):
         some = near[start : start + _BATCH]
         part = _fitted(windows.take(some), horizon[some], shapes, settings)
-        result.probability[some], result.ttf[some], result.bursty[some] = part
+        result.probability[some], result.ttf[some], result.bursty[some] = part[:3]
+        result.repeated[some] = part[3]
     cyclic = np.flatnonzero(enough & (level < 1) & ~result.bursty & _swinging(windows, horizon))
     for start in range(0, len(cyclic), _BATCH):
         some = cyclic[start : start + _BATCH]
@@ -151,7 +155,15 @@ def _restless(windows: Windows, settings: DecisionSettings) -> Bools:
 
 def _swinging(windows: Windows, horizon: Floats) -> Bools:
     """Whether there are turns enough, and twice their growth would reach the limit in time."""
-    turns, limit = windows.turns, windows.limit
+    worth = np.zeros(len(windows.limit), dtype=np.bool_)
+    turned = np.isfinite(windows.turns.level[:, -FEWEST])
+    turned |= np.isfinite(windows.turns.floor_level[:, -FEWEST])
+    some = np.flatnonzero(turned)
+    worth[some] = _may_grow(windows.turns.take(some), windows.limit[some], horizon[some])
+    return worth
+
+
+def _may_grow(turns: Turns, limit: Floats, horizon: Floats) -> Bools:
     worth = np.zeros(len(limit), dtype=np.bool_)
     for ago, level in ((turns.ago, turns.level), (turns.floor_ago, turns.floor_level)):
         some = np.isfinite(level).sum(axis=1) >= FEWEST
@@ -200,7 +212,7 @@ def _cycled(
 
 def _fitted(
     windows: Windows, horizon: Floats, shapes: Bank, settings: DecisionSettings
-) -> tuple[Floats, Floats, Bools]:
+) -> tuple[Floats, Floats, Bools, Bools]:
     limit = windows.limit.astype(np.float32)[:, None]
     newest = windows.values[:, -1:]
     valid = _inside(windows)
@@ -216,9 +228,16 @@ def _fitted(
     bounded = (windows.safe > 0) & (windows.safe < windows.limit)
     room = settings.safe_room * (1 - windows.safe / windows.limit)
     news = ~bounded | (top >= safe + np.minimum(_margin(windows, settings), room))
-    probability = np.where(news, at(lasting, np.minimum(horizon, AHEAD[-1])), 0)
+    level = newest[:, 0] / windows.limit
+    speed, lasted = pace(posterior, age, shapes)
+    told = lessons(windows.turns.rises(), level, speed, lasted, windows.limit, settings)
+    until = np.minimum(horizon, AHEAD[-1])
+    ends, goes_on = at(lasting, until), at(going_on, until)
+    probability = (ends + told.at_limit * goes_on) / (1 + told.at_limit + told.below)
     bursty = posterior.innovation > settings.trend.bursty
-    return np.where(bursty, 0, probability), quantiles(going_on), bursty
+    silent = bursty | ~news
+    repeated = told.repeated >= settings.repeated
+    return np.where(silent, 0, probability), quantiles(going_on), bursty, repeated & ~silent
 
 
 def _margin(windows: Windows, settings: DecisionSettings) -> Floats:

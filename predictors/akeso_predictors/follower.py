@@ -154,7 +154,7 @@ class ClaimFollower:
         where = self._rings.spots(column, rows + 1)
         values = self._rings.values[where].astype(np.float64)
         limits = self._rings.limits[where].astype(np.float64)
-        resets = self._rings.resets[where]
+        resets = self._rings.resets[where] > 0
         # The first of them was looked at; only what came since is news.
         values[:, 0], resets[:, 0], limits[:, 0] = 0.0, False, self._limit[some]
         seen = events(values, _filled(limits), resets, self._settings)

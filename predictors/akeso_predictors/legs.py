@@ -15,13 +15,18 @@ from dataclasses import dataclass, fields
 from typing import Any
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 from akeso_predictors.checks import Bools, Floats, Ints
 from akeso_predictors.settings import DecisionSettings
-from akeso_predictors.turns import History, Swing, fresh_swing, scan
+from akeso_predictors.turns import CUT, ENDED, REACHED, History, Swing, fresh_swing, scan
 
 # Larger than any scaled value, so that a later segment always wins a running maximum.
 _LIFT = 4.0
+# What begins an instance: another container, or an action or a rollout.
+REPLACED, ACTED = 1, 2
+# Rows that a series is carried on at its pace, to see whether it reached its limit unseen.
+_UNSEEN = 2
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,28 +103,28 @@ class Legs:
 def no_legs(series: int) -> Legs:
     """The legs of no rows."""
     none, nothing = np.zeros((series, 0), np.int64), np.zeros((series, 0))
-    empty = nothing.astype(bool)
-    turns, _ = scan(nothing, nothing, empty, none, fresh_swing(series))
+    turns, _ = scan(nothing, nothing, none, none, fresh_swing(series))
     return Legs(none, none, none, none, nothing, nothing, turns)
 
 
 def trace(
-    values: Floats, limits: Floats, resets: Bools, carry: Carry, settings: DecisionSettings
+    values: Floats, limits: Floats, begins: ArrayLike, carry: Carry, settings: DecisionSettings
 ) -> tuple[Legs, Carry]:
     """Segment rows (S, R), oldest first, that follow `carry`; returns the next carry.
 
-    `values` and `limits` are NaN where missing; `resets` marks the first row after a restart, a
-    rollout or an action. A missing limit keeps the one before.
+    `values` and `limits` are NaN where missing; `begins` (S, R) marks the first row of another
+    container (`REPLACED`) and the first after a rollout or an action (`ACTED`). A missing limit keeps
+    the one before.
     """
     valid = np.isfinite(values)
     first_ever = valid & ~_any_before(valid, np.isfinite(carry.last))
-    resets = resets | first_ever
+    marks: Ints = np.asarray(begins, dtype=np.int64)
+    resets = (marks > 0) | first_ever
     known = _filled(limits, carry.limit)
     first, second, third, gaps = _recent(values, valid, carry)
     fresh = _count(valid, resets, carry.fresh)
     smooth = _median(first, second, third, fresh)
-    previous = np.concatenate([carry.smooth[:, None], smooth[:, :-1]], axis=1)
-    bound = np.concatenate([carry.limit[:, None], known[:, :-1]], axis=1)
+    previous, bound = _one_before(smooth, carry.smooth), _one_before(known, carry.limit)
     broken = valid & (gaps > settings.missed_scrapes + 1)
     lowered = bound - known > settings.limit_change * bound
     fell = valid & (previous - smooth > settings.leg_drop * known)
@@ -128,7 +133,17 @@ def trace(
     peak, safe = _peaks(measured, known, resets, carry, settings)
     fresh_age = _count(np.ones_like(valid), resets, carry.fresh_age)
     swings = np.nan_to_num(settings.turn_drop * known, nan=np.inf)
-    turns, swing = scan(measured, swings, resets, fresh_age, carry.swing)
+    ends = np.where(first_ever, ENDED, marks)
+    instance, row = np.nonzero(marks)
+    if len(row):
+        three = [
+            _one_before(part, before)[instance, row]
+            for part, before in ((first, carry.last), (second, carry.before), (third, carry.third))
+        ]
+        reached = _reached(*three, bound[instance, row], gaps[instance, row], settings)
+        told = np.where(marks[instance, row] == ACTED, CUT, ENDED)
+        ends[instance, row] = np.where(reached, REACHED, told)
+    turns, swing = scan(measured, swings, ends, fresh_age, carry.swing)
     legs = Legs(
         age=_count(np.ones_like(valid), starts, carry.age),
         samples=_count(valid, starts, carry.samples),
@@ -144,6 +159,28 @@ def trace(
         legs.fresh_age[:, -1], peak[:, -1], safe[:, -1], swing,
     )  # fmt: skip
     return legs, ended
+
+
+def _one_before(rows: Floats, carried: Floats) -> Floats:
+    """Of rows (S, R), those one row earlier."""
+    return np.concatenate([carried[:, None], rows[:, :-1]], axis=1)
+
+
+def _reached(
+    first: Floats,
+    second: Floats,
+    third: Floats,
+    limit: Floats,
+    gap: Ints,
+    settings: DecisionSettings,
+) -> Bools:
+    """Whether instances that ended after these samples (N,), newest first, had reached their limit:
+    no sample shows the last moment, but at the pace of the last rows it was reached."""
+    with np.errstate(invalid="ignore"):
+        pace = np.fmax(np.fmax(first - second, (first - third) / 2), 0)
+        last = first + pace * gap.clip(1, _UNSEEN)
+        reached: Bools = last >= (1 - settings.limit_near) * limit
+    return reached
 
 
 def _any_before(valid: Bools, carried: Bools) -> Bools:

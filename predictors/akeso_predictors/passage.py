@@ -82,6 +82,18 @@ def _growing(posterior: Posterior, shapes: Bank) -> Floats:
     return np.where(rising, posterior.weight, 0)
 
 
+def pace(posterior: Posterior, age: Floats, shapes: Bank) -> tuple[Floats, Floats]:
+    """Of the shapes that grow: rise in the next row (N,) as share of the limit, and for how many rows
+    they have grown."""
+    weight = _growing(posterior, shapes)
+    total = np.maximum(weight.sum(axis=1), 1e-9)
+    since = np.nan_to_num(shapes.since)
+    whole = weight @ (since == 0).astype(np.float32)
+    lasted: Floats = (weight @ since + whole * age) / total
+    risen: Floats = (weight * posterior.amplitude) @ shapes.rise[1] / total
+    return risen, lasted
+
+
 def _leading(posterior: Posterior, shapes: Bank) -> Ints:
     """The heaviest growing shapes (N, M): the rest of the bank has hardly any weight."""
     weight = _growing(posterior, shapes)

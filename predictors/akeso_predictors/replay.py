@@ -14,7 +14,7 @@ from akeso_predictors.checks import Bools, Floats, Ints
 from akeso_predictors.classes import class_of, for_metric
 from akeso_predictors.decision import actionable, elected
 from akeso_predictors.engine import Windows, assess
-from akeso_predictors.legs import Legs, fresh_carry, no_legs, trace
+from akeso_predictors.legs import ACTED, REPLACED, Legs, fresh_carry, no_legs, trace
 from akeso_predictors.settings import DecisionSettings
 from akeso_predictors.shapes import bank
 
@@ -90,15 +90,16 @@ def read(
     rows, series = array.shape
     step = checks.positive("step_seconds", step_seconds)
     known = checks.bounds("limits", limits, rows, series)
-    marks = checks.flags("restarts", restarts, rows, series) | checks.flags(
-        "breaks", breaks, rows, series
-    )
+    acted = checks.flags("breaks", breaks, rows, series)
+    marks = checks.flags("restarts", restarts, rows, series) | acted
     chosen = for_metric(metric_class, settings or DecisionSettings())
     clean = checks.cleaned(array).astype(np.float32).T
-    resets = shown(marks.T, np.isfinite(clean))
+    valid = np.isfinite(clean)
+    resets = shown(marks.T, valid)
+    begins = np.where(resets, np.where(shown(acted.T, valid), ACTED, REPLACED), 0)
     carry = fresh_carry(series)
     if rows and series:
-        legs, _ = trace(clean.astype(np.float64), known.T, resets, carry, chosen)
+        legs, _ = trace(clean.astype(np.float64), known.T, begins, carry, chosen)
     else:
         legs = no_legs(series)
     return History(clean, resets, legs, step, class_of(metric_class).name, chosen)
@@ -122,7 +123,8 @@ def _nothing(rows: int, series: int) -> Replay:
 @dataclass(frozen=True, slots=True)
 class Assessed:
     """Evaluations of a history: where (N,) in its flat rows, probability (N,), time to the limit
-    (N, 3) in rows, level (N,), and whether nothing is claimed (N,)."""
+    (N, 3) in rows, level (N,), whether nothing is claimed (N,), and whether former rises alike reached the
+    limit (N,)."""
 
     history: History
     which: Ints
@@ -130,6 +132,7 @@ class Assessed:
     ttf: Floats
     level: Floats
     silent: Bools
+    repeated: Bools
 
     def corrected(self, calibration: Calibration, horizon_seconds: float) -> Assessed:
         """With what outcomes have taught."""
@@ -154,6 +157,7 @@ def assessed(history: History, horizon: float) -> Assessed:
     size = len(which)
     probability, level = np.zeros(size, np.float32), np.zeros(size, np.float32)
     ttf, silent = np.full((size, 3), np.inf, np.float32), np.ones(size, np.bool_)
+    repeated = np.zeros(size, np.bool_)
     for start in range(0, size, _BATCH):
         part = slice(start, start + _BATCH)
         s, t = np.divmod(which[part], rows)
@@ -163,8 +167,9 @@ def assessed(history: History, horizon: float) -> Assessed:
         )  # fmt: skip
         found = assess(windows, np.full(len(s), horizon, np.float32), shapes, settings)
         probability[part], ttf[part], level[part] = found.probability, found.ttf, found.level
+        repeated[part] = found.repeated
         silent[part] = found.bursty | found.unbounded | (windows.samples < settings.min_samples)
-    return Assessed(history, which, probability, ttf, level, silent)
+    return Assessed(history, which, probability, ttf, level, silent, repeated)
 
 
 def _decided(history: History, found: Assessed, threshold: float) -> Replay:
@@ -174,7 +179,9 @@ def _decided(history: History, found: Assessed, threshold: float) -> Replay:
     recent = _votes(found.probability, legs, which, rows, settings)
     alarm = elected(recent, threshold, settings) & ~found.silent
     fresh, fresh_age = legs.fresh.ravel()[which], legs.fresh_age.ravel()[which]
-    alarm &= actionable(found.level, found.ttf, fresh, fresh_age, history.step, settings)
+    alarm &= actionable(
+        found.level, found.ttf, fresh, fresh_age, history.step, settings, found.repeated
+    )
     held = _newest(which, series, rows, settings.missed_scrapes)
     out = _nothing(rows, series)
     told = held >= 0

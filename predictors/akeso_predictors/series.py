@@ -12,11 +12,12 @@ from math import nan
 
 import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
-from numpy.typing import ArrayLike
+from numpy.typing import ArrayLike, NDArray
 
 from akeso.domain.forecast import Sample, SeriesKey
 from akeso_predictors import checks
 from akeso_predictors.checks import HUGE, Bools, Floats, Ints
+from akeso_predictors.legs import ACTED, REPLACED
 
 _FIRST_COLUMNS = 64
 # Series of a block that are inserted at once: bounds what a back-fill takes beside the rings.
@@ -28,7 +29,7 @@ class SeriesRings:
 
     Samples may come in any order and more than once; late ones fill the row they belong to. What
     cannot be a measurement (NaN, infinite, negative) is missing, never zero. `resets` marks the
-    first row of a new instance and the first row after `mark`.
+    first row of a new instance (`REPLACED`) and the first row after `mark` (`ACTED`).
     """
 
     def __init__(self, step: float, capacity: int) -> None:
@@ -44,7 +45,7 @@ class SeriesRings:
         self.values: Floats = np.full(shape, np.nan, dtype=np.float32)
         self.times: Floats = np.full(shape, np.nan)
         self.limits: Floats = np.full(shape, np.nan, dtype=np.float32)
-        self.resets: Bools = np.zeros(shape, dtype=np.bool_)
+        self.resets: NDArray[np.uint8] = np.zeros(shape, dtype=np.uint8)
         # Number of the newest row (-1: no data) and of the oldest, time of the newest; rows are
         # stored modulo the capacity and begin there, so that history may still come before them.
         self.row: Ints = np.full(columns, -1, dtype=np.int64)
@@ -166,7 +167,8 @@ class SeriesRings:
         last = row[tail]
         earlier = np.where(head, self.instance[column], np.roll(instance, 1))
         due = (time > self.marked[column]) & (head | ~(np.roll(time, 1) > self.marked[column]))
-        resets = ((earlier != instance) & (earlier != -1)) | due
+        replaced = (earlier != instance) & (earlier != -1)
+        resets = np.where(due, ACTED, np.where(replaced, REPLACED, 0))
         self._clear(at, last)
         kept = row > last[group] - self.capacity
         where = column[kept], row[kept] % self.capacity
@@ -198,7 +200,7 @@ class SeriesRings:
         self.values[owner, spot] = np.nan
         self.times[owner, spot] = np.nan
         self.limits[owner, spot] = np.nan
-        self.resets[owner, spot] = False
+        self.resets[owner, spot] = 0
 
     def _fill(
         self, column: Ints, time: Floats, value: Floats, limit: Floats, instance: Ints
@@ -249,7 +251,7 @@ class SeriesRings:
                     np.nan,
                     np.nan,
                 )
-                self.resets[column], self.changed[column] = False, False
+                self.resets[column], self.changed[column] = 0, False
                 self.row[column], self.oldest[column], self.newest[column] = -1, -1, -np.inf
                 self.instance[column], self.marked[column] = -1, np.nan
                 self._free.append(column)

@@ -117,6 +117,15 @@ class DecisionSettings:
     # Where a series swings (a turn was seen), its next peak passes the limit, not its mean: one
     # touch of a memory limit kills. A bound of load may be touched, it must not be stayed above.
     by_peaks: bool = True
+    # A container that ended this near its limit, or would have got there within the rows that nobody
+    # saw, had reached it.
+    limit_near: float = 0.03
+    # Former rises as fast as this one count for how it ends: at the limit, or below it but not below
+    # the present level. A rise `alike` times as fast or as slow counts exp(-1/2); what the trend says
+    # counts as much as one of them.
+    alike: float = 2.0
+    # So many former rises to the limit, more than others, are reason to act at any level.
+    repeated: float = 1.5
     # A relative change of the limit above this is one: lowered it starts a leg, raised it makes former
     # votes void (floats that were printed differ less).
     limit_change: float = 0.001

@@ -4,6 +4,9 @@ A turn is a swing of a share of the limit against the way the series was going (
 trough that is lower than its neighbours: what a heap falls to after a full collection, and not after a young
 one. Turns are remembered longer than rows: the last eight of each kind, however long ago.
 
+A peak is also how a rise ended, and that outlives the instance: former rises tell how the next one will
+end. What ended with its instance is told as well, unless an action or a rollout cut it short.
+
 Rows may come all at once or one by one with a carry; the result is the same.
 """
 
@@ -19,6 +22,12 @@ from akeso_predictors.checks import Bools, Floats, Ints
 KEPT = 8
 # Rows that are looked through at once for the next turn.
 _BLOCK = 256
+# A rise begins with the last row, and is over with the first, within this share of a swing of its end.
+_FOOT = 0.25
+# Rows for which a rise must have been over before an action, to have ended by itself.
+_HELD = 8
+# How an instance ended (0: it did not): with its rise, cut short, or at the limit.
+ENDED, CUT, REACHED = 1, 2, 3
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,15 +36,21 @@ class Swing:
     newest last, rows counted from the first that was traced, NaN where there are none."""
 
     clock: Ints  # rows traced so far
+    born: Ints  # the first row of the instance
     way: Ints  # 1 after a trough, -1 after a peak, 0 not known yet
     high: Floats  # extremes since the last turn, and their rows
     high_row: Floats
     low: Floats
     low_row: Floats
+    foot_row: Floats  # the last row near the lowest value, and the first near the highest: there a
+    crest_row: Floats  # rise begins and is over
+    crest: Floats  # the highest value in steps of what is near
     lows: Floats  # (S, 2) the last two troughs of the instance and the row of the newer
     lows_row: Floats
     top: Floats  # highest peak that a peak lower by a swing has followed in the instance (0: none)
-    peaks: Floats  # (S, KEPT, 4): row, level, height above the trough before it, top until then
+    # (S, KEPT, 6), of former instances too: row, level, height above the trough before it, top until
+    # then, rise per row, whether the limit was reached
+    peaks: Floats
     floors: Floats  # (S, KEPT, 2): row, level
 
     def take(self, which: Ints | Bools) -> Swing:
@@ -63,8 +78,9 @@ def fresh_swing(series: int) -> Swing:
         return np.full((series, *shape), np.nan)
 
     return Swing(
-        np.zeros(series, np.int64), np.zeros(series, np.int64), nothing(), nothing(), nothing(), nothing(),
-        nothing(2), nothing(), np.zeros(series), nothing(KEPT, 4), nothing(KEPT, 2),
+        np.zeros(series, np.int64), np.zeros(series, np.int64), np.zeros(series, np.int64),
+        nothing(), nothing(), nothing(), nothing(), nothing(), nothing(), nothing(),
+        nothing(2), nothing(), np.zeros(series), nothing(KEPT, 6), nothing(KEPT, 2),
     )  # fmt: skip
 
 
@@ -72,7 +88,8 @@ def fresh_swing(series: int) -> Swing:
 class Turns:
     """Turns known at N rows, (N, KEPT) each, newest last, NaN where there are none: how many rows
     ago, level and height of peaks in the unit of the metric; the same of floors. `top` (N,) is the
-    highest peak that lower ones have followed (0: none)."""
+    highest peak that lower ones have followed (0: none). `peaks` (N, KEPT, 6) are those of `Swing`, `now` (N,) is
+    the row that they are looked at from."""
 
     ago: Floats
     level: Floats
@@ -80,6 +97,14 @@ class Turns:
     top: Floats
     floor_ago: Floats
     floor_level: Floats
+    peaks: Floats
+    now: Ints
+
+    def rises(self) -> Floats:
+        """Former rises, of former instances too, (N, KEPT, 5): how many rows ago and where they ended, how
+        high and how fast (per row) they rose, whether that was at the limit."""
+        ago = self.now[:, None] - self.peaks[..., 0]
+        return np.stack([ago, *(self.peaks[..., i] for i in (1, 2, 4, 5))], axis=-1)
 
     def take(self, which: Ints | slice) -> Turns:
         return Turns(*(getattr(self, item.name)[which] for item in fields(self)))
@@ -97,6 +122,7 @@ def _turns(peaks: Floats, floors: Floats, now: Ints, fresh_age: Ints) -> Turns:
         np.where(own, ago, np.nan), np.where(own, peaks[..., 1], np.nan),
         np.where(own, peaks[..., 2], np.nan), np.where(own[:, -1], peaks[:, -1, 3], 0),
         np.where(own_floor, floor_ago, np.nan), np.where(own_floor, floors[..., 1], np.nan),
+        peaks, now,
     )  # fmt: skip
 
 
@@ -141,8 +167,9 @@ class _Scan:
         self.rows = rows
         self.found: dict[str, list[tuple[Ints, Floats]]] = {"peaks": [], "floors": []}
 
-    def block(self, start: int, x: Floats, swings: Floats, resets: Bools) -> None:
+    def block(self, start: int, x: Floats, swings: Floats, ends_of: Ints) -> None:
         """Carry on over a block (S, B) that begins at row `start`."""
+        resets = ends_of > 0
         columns: Ints = np.arange(x.shape[1], dtype=np.int64)
         active: Ints = np.arange(len(x))
         first = np.zeros(len(x), dtype=np.int64)
@@ -161,10 +188,18 @@ class _Scan:
             each = np.arange(len(active))
             at = np.minimum(ends, len(columns) - 1)
             reset = begins[each, at] & (ends < len(columns))
-            self._extremes(
-                active, np.where(columns < (ends + ~reset)[:, None], some, np.nan), start
-            )
-            self._begun(active[reset], x[active, at][reset], start + at[reset])
+            part = np.where(columns < (ends + ~reset)[:, None], some, np.nan)
+            with np.errstate(invalid="ignore"):
+                near = _FOOT * swings[active]
+                # The row of a turn belongs to neither end of the rise before it.
+                before = np.where(columns < ends[:, None], part, np.nan)
+                steps = np.floor(np.where(np.isnan(before), np.nan, high) / near)
+                self._feet(active, before <= low + near, steps, start)
+            self._extremes(active, part, start)
+            self._begun(
+                active[reset], x[active, at][reset], start + at[reset], near[each, at][reset],
+                ends_of[active, at][reset],
+            )  # fmt: skip
             turned = turn[each, at] & ~reset & (ends < len(columns))
             self._turned(
                 active[turned],
@@ -189,25 +224,63 @@ class _Scan:
             more = np.isfinite(best) & (np.isnan(own) | better(best, own))
             level[series[more]], row[series[more]] = best[more], (base + at)[more]
 
-    def _begun(self, series: Ints, value: Floats, row: Ints) -> None:
-        """A new instance begins with `value`."""
+    def _feet(self, series: Ints, low: Bools, steps: Floats, start: int) -> None:
+        """Where rises begin and are over, from rows (N, B): near the lowest value, and how many `steps`
+        the highest is high (NaN where there is nothing)."""
         s = self.state
+        base = s.clock[series] + start
+        some = low.any(axis=1)
+        last = low.shape[1] - 1 - low[:, ::-1].argmax(axis=1)
+        s.foot_row[series[some]] = (base + last)[some]
+        reached = np.where(np.isnan(steps), -np.inf, steps)
+        at = reached.argmax(axis=1)
+        best = reached[np.arange(len(at)), at]
+        more = np.isfinite(best) & ~(s.crest[series] >= best)
+        s.crest[series[more]], s.crest_row[series[more]] = best[more], (base + at)[more]
+
+    def _begun(self, series: Ints, value: Floats, row: Ints, near: Floats, how: Ints) -> None:
+        """A new instance begins with `value`; `how` tells the end of the one before."""
+        s = self.state
+        now = s.clock[series] + row
+        # A rise that was cut short says nothing, unless it had been over for as long as it took.
+        held = now - s.crest_row[series] >= np.maximum(
+            s.crest_row[series] - s.foot_row[series], _HELD
+        )
+        told = (s.way[series] == 1) & ((how != CUT) | held)
+        self._ended(series[told], row[told], np.where(how == REACHED, 1.0, 0.0)[told])
         s.way[series], s.lows[series], s.top[series] = 0, np.nan, 0
-        s.peaks[series], s.floors[series] = np.nan, np.nan
+        s.born[series] = now
+        s.floors[series] = np.nan
         s.high[series] = s.low[series] = value
-        s.high_row[series] = s.low_row[series] = s.clock[series] + row
+        s.high_row[series] = s.low_row[series] = now
+        s.foot_row[series] = s.crest_row[series] = now
+        s.crest[series] = np.floor(value / near)
+
+    def _ended(self, series: Ints, row: Ints, reached: Floats) -> None:
+        """The rise from the last trough to the highest value since then ended there."""
+        s = self.state
+        height = s.high[series] - np.where(
+            np.isnan(s.lows[series, 1]), s.low[series], s.lows[series, 1]
+        )
+        took = np.maximum(s.crest_row[series] - s.foot_row[series], 1)
+        # A peak that no trough was seen before is no rise.
+        rose = np.where(s.way[series] == 1, s.high[series] - s.low[series], np.nan)
+        pace = np.maximum(rose, 0) / took
+        level = s.high[series]
+        told = np.stack([s.high_row[series], level, height, s.top[series], pace, reached], axis=1)
+        self._push("peaks", series, row, told)
 
     def _turned(self, series: Ints, value: Floats, row: Ints, swing: Floats) -> None:
         """A swing against the way: the extreme was a turn."""
         s = self.state
         falls = (s.way[series] >= 0) & (s.high[series] - value >= swing)
         down = series[falls]
-        height = s.high[down] - np.where(np.isnan(s.lows[down, 1]), s.low[down], s.lows[down, 1])
-        lower = s.peaks[down, -1, 1] - s.high[down] >= swing[falls]
+        own = s.peaks[down, -1, 0] >= s.born[down]
+        lower = own & (s.peaks[down, -1, 1] - s.high[down] >= swing[falls])
         s.top[down] = np.maximum(s.top[down], np.where(lower, s.peaks[down, -1, 1], 0))
-        told = np.stack([s.high_row[down], s.high[down], height, s.top[down]], axis=1)
-        self._push("peaks", down, row[falls], told)
+        self._ended(down, row[falls], np.zeros(len(down)))
         s.way[down], s.low[down], s.low_row[down] = -1, value[falls], s.clock[down] + row[falls]
+        s.foot_row[down] = s.low_row[down]
         up = series[~falls]
         older, newer = s.lows[up, 0], s.lows[up, 1]
         floor = (newer < older) & (newer <= s.low[up])
@@ -215,6 +288,7 @@ class _Scan:
         self._push("floors", up[floor], row[~falls][floor], told[floor])
         s.lows[up, 0], s.lows[up, 1], s.lows_row[up] = newer, s.low[up], s.low_row[up]
         s.way[up], s.high[up], s.high_row[up] = 1, value[~falls], s.clock[up] + row[~falls]
+        s.crest[up], s.crest_row[up] = np.floor(value / (_FOOT * swing))[~falls], s.high_row[up]
 
     def _push(self, kind: str, series: Ints, row: Ints, turn: Floats) -> None:
         if len(series):
@@ -234,15 +308,16 @@ class _Scan:
 
 
 def scan(
-    smooth: Floats, swings: Floats, resets: Bools, fresh_age: Ints, swing: Swing
+    smooth: Floats, swings: Floats, ends: Ints, fresh_age: Ints, swing: Swing
 ) -> tuple[History, Swing]:
     """Find the turns of rows (S, R) that follow `swing`; `smooth` is NaN where nothing was measured,
-    a turn is a swing by `swings` (S, R)."""
+    a turn is a swing by `swings` (S, R); `ends` (S, R) tell at the first row of an instance how the one
+    before it ended (`ENDED`, `CUT`, `REACHED`; elsewhere 0)."""
     rows = smooth.shape[1]
     pass_ = _Scan(swing, rows)
     for start in range(0, rows, _BLOCK):
         part = slice(start, start + _BLOCK)
-        pass_.block(start, smooth[:, part], swings[:, part], resets[:, part])
+        pass_.block(start, smooth[:, part], swings[:, part], ends[:, part])
     history = History(
         rows,
         swing.clock,

@@ -69,7 +69,13 @@ def decide(
         readiness[holds] = code
     alarm = (readiness == 0) & elected(votes, bars, settings)
     alarm &= actionable(
-        found.level, found.ttf, pending.fresh, pending.fresh_age, rings.step, settings
+        found.level,
+        found.ttf,
+        pending.fresh,
+        pending.fresh_age,
+        rings.step,
+        settings,
+        found.repeated,
     )
     return Verdicts(readiness, alarm, pending, found, levelled & ~alarm)
 

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from akeso.domain.forecast import Sample, SeriesKey
 from akeso_predictors import ExhaustionPredictor, replay
-from akeso_predictors.turns import fresh_swing, known, scan
+from akeso_predictors.turns import CUT, ENDED, REACHED, fresh_swing, known, scan
 
 SWING = 0.08
 
@@ -17,9 +17,9 @@ SWING = 0.08
 def scanned(values, resets=None):
     """The history of turns of a series (T,), and the swing after it."""
     rows = np.asarray(values, dtype=float)[None, :]
-    marks = np.zeros(rows.shape, dtype=bool) if resets is None else resets[None, :]
+    marks = np.zeros(rows.shape, dtype=int) if resets is None else resets[None, :].astype(int)
     age = np.arange(rows.shape[1])[None, :] + 1
-    at = np.maximum.accumulate(np.where(marks, age, 1), axis=1)
+    at = np.maximum.accumulate(np.where(marks > 0, age, 1), axis=1)
     return scan(rows, np.full(rows.shape, SWING), marks, age - at + 1, fresh_swing(1))
 
 
@@ -63,6 +63,26 @@ def test_another_instance_has_no_turns_yet():
     assert np.isnan(history.at(np.array([0]), np.array([30])).level).all()
 
 
+def test_a_rise_is_told_with_its_pace_and_outlives_its_instance():
+    values = np.concatenate([np.full(20, 0.2), np.linspace(0.2, 0.8, 31), np.full(3, 0.3)])
+    resets = np.zeros(len(values), dtype=int)
+    resets[-3] = ENDED
+    rises = scanned(values, resets)[0].at(np.array([0]), np.array([len(values) - 1])).rises()[0, -1]
+    ago, top, height, pace, reached = rises
+    assert (ago, top, height, reached) == (3, pytest.approx(0.8), pytest.approx(0.6), 0)
+    assert pace == pytest.approx(0.02, rel=0.1)
+
+
+@pytest.mark.parametrize(("held", "told"), [(0, 0), (40, 1)])
+def test_a_rise_cut_short_is_told_only_if_it_was_over_by_itself(held, told):
+    values = np.concatenate([np.linspace(0.2, 0.8, 31), np.full(held, 0.8), np.full(3, 0.3)])
+    resets = np.zeros(len(values), dtype=int)
+    resets[-3] = CUT
+    turns = scanned(values, resets)[0].at(np.array([0]), np.array([len(values) - 1]))
+    assert np.isfinite(turns.rises()[0, :, 0]).sum() == told
+    assert np.isnan(turns.level).all()
+
+
 @settings(max_examples=20, deadline=None)
 @given(st.integers(0, 10_000))
 def test_row_by_row_the_same_turns_are_found(seed):
@@ -70,7 +90,8 @@ def test_row_by_row_the_same_turns_are_found(seed):
     rows = 120
     values = np.cumsum(random.normal(0, 0.06, (3, rows)), axis=1) + 3
     values[random.random(values.shape) < 0.05] = np.nan
-    resets = (random.random(values.shape) < 0.02) & np.isfinite(values)
+    begun = (random.random(values.shape) < 0.05) & np.isfinite(values)
+    resets = np.where(begun, random.integers(ENDED, REACHED + 1, values.shape), 0)
     age = np.broadcast_to(np.arange(1, rows + 1), values.shape)
     swings = np.full(values.shape, SWING)
     whole, end = scan(values, swings, resets, age, fresh_swing(3))
@@ -80,10 +101,10 @@ def test_row_by_row_the_same_turns_are_found(seed):
         part, swing = scan(values[:, one], swings[:, one], resets[:, one], age[:, one], swing)
         here = part.at(np.arange(3), np.zeros(3, dtype=np.int64))
         # Turns of instances that have ended are not asked for.
-        own = resets[:, : t + 1].any(axis=1)
+        own = begun[:, : t + 1].any(axis=1)
         there = whole.at(np.arange(3), np.full(3, t)).take(np.flatnonzero(~own))
         mine = here.take(np.flatnonzero(~own))
-        for name in ("ago", "level", "height", "floor_ago", "floor_level"):
+        for name in ("ago", "level", "height", "floor_ago", "floor_level", "peaks"):
             np.testing.assert_array_equal(getattr(mine, name), getattr(there, name))
     np.testing.assert_array_equal(end.peaks, swing.peaks)
     np.testing.assert_array_equal(end.floors, swing.floors)

@@ -1,0 +1,191 @@
+"""What earlier rises teach: leaks that repeat are foreseen earlier, rises that end are let be."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from akeso.domain.forecast import Sample, SeriesKey
+from akeso_predictors import DecisionSettings, ExhaustionPredictor, replay
+from akeso_predictors.ends import lessons
+
+STEP, HORIZON = 60.0, 3600.0
+
+
+def lives(*parts, gap=2, seed=0):
+    """Lives of one container (T,), each followed by rows without a sample, and where they begin."""
+    random = np.random.default_rng(seed)
+    rows, begins = [], []
+    for part in parts:
+        begins.append(sum(map(len, rows)))
+        rows += [part + random.normal(0, 0.002, len(part)), np.full(gap, np.nan)]
+    values = np.concatenate(rows)
+    marks = np.zeros(len(values), dtype=bool)
+    marks[begins[1:]] = True
+    return values, marks, begins
+
+
+def leads(values, alarm, begins):
+    """Rows from the first alarm of each life to its last sample; -1 without one."""
+    found = []
+    for begin, end in zip(begins, [*begins[1:], len(values)], strict=True):
+        last = begin + np.flatnonzero(np.isfinite(values[begin:end]))[-1]
+        raised = begin + np.flatnonzero(alarm[begin:end])
+        found.append(int(last - raised[0]) if len(raised) else -1)
+    return found
+
+
+def leak(rows, start=0.3, end=0.995):
+    return np.linspace(start, end, rows)
+
+
+def job(rows, top, start=0.3):
+    return np.linspace(start, top, rows)
+
+
+def test_a_leak_that_killed_twice_is_foreseen_earlier_the_third_time():
+    values, marks, begins = lives(leak(150), leak(140), leak(155))
+    alarm = replay(values, 1.0, STEP, HORIZON, restarts=marks).alarm[:, 0]
+    first, _, third = leads(values, alarm, begins)
+    assert first >= 5
+    assert third >= first + 10
+    assert third * STEP <= HORIZON * 1.1
+
+
+def test_a_healthy_life_after_two_that_were_killed_raises_no_alarm():
+    quiet = np.full(200, 0.6)
+    warm = 0.2 + 0.5 * -np.expm1(-np.arange(200) / 8)
+    for healthy in (quiet, warm):
+        values, marks, begins = lives(leak(150), leak(140), healthy)
+        alarm = replay(values, 1.0, STEP, HORIZON, restarts=marks).alarm[:, 0]
+        assert not alarm[begins[2] :].any()
+
+
+@pytest.mark.parametrize("name", ["breaks", "restarts"])
+def test_lives_that_an_action_cut_short_teach_nothing(name):
+    """A leak that is answered at 80 % each time is no rise that ends by itself."""
+    cut = leak(110, end=0.8)
+    values, marks, begins = lives(cut, cut, cut, leak(150))
+    said = replay(values, 1.0, STEP, HORIZON, **{name: marks}).probability[begins[3] :, 0]
+    alone = replay(values[begins[3] :], 1.0, STEP, HORIZON).probability[:, 0]
+    assert (np.abs(said - alone).max() < 1e-6) == (name == "breaks")
+
+
+def test_a_limit_reached_counts_although_a_rollout_followed():
+    values, marks, begins = lives(leak(150), leak(140), leak(155))
+    by_restart = replay(values, 1.0, STEP, HORIZON, restarts=marks)
+    by_rollout = replay(values, 1.0, STEP, HORIZON, breaks=marks)
+    np.testing.assert_array_equal(by_restart.probability, by_rollout.probability)
+
+
+def test_jobs_that_run_in_new_containers_alarm_at_most_the_first_two_times():
+    tops = (0.88, 0.9, 0.87, 0.89, 0.88, 0.9)
+    values, marks, begins = lives(*(job(50, top) for top in tops))
+    alarm = replay(values, 1.0, STEP, HORIZON, restarts=marks).alarm[:, 0]
+    assert not alarm[begins[2] :].any()
+    alone = [replay(job(50, top), 1.0, STEP, HORIZON).alarm.any() for top in tops]
+    assert all(alone)
+
+
+def test_starts_that_fill_and_hold_are_known_the_next_time():
+    def start(rows):
+        return 0.2 + 0.6 * (np.arange(200) / rows).clip(max=1)
+
+    values, marks, begins = lives(*(start(rows) for rows in (40, 44, 38, 42)))
+    alarm = replay(values, 1.0, STEP, HORIZON, restarts=marks).alarm[:, 0]
+    assert alarm[: begins[1]].any()
+    assert not alarm[begins[1] :].any()
+
+
+def test_jobs_whose_peaks_vary_are_known_by_how_much_they_vary():
+    false = {True: 0, False: 0}
+    for seed in range(12):
+        random = np.random.default_rng(seed)
+        runs = [
+            np.concatenate([job(45, random.uniform(0.6, 0.93)), np.full(40, 0.3)]) for _ in range(8)
+        ]
+        values = np.concatenate(runs) + random.normal(0, 0.003, 85 * 8)
+        alarm = replay(values, 1.0, STEP, HORIZON).alarm[:, 0].reshape(8, 85).any(axis=1)
+        false[True] += int(alarm[3:].sum())
+        false[False] += int(alarm[:1].sum())
+    assert false[False] >= 6
+    assert false[True] <= 2  # of sixty
+
+
+def test_a_leak_beside_jobs_still_alarms():
+    random = np.random.default_rng(1)
+    runs = [np.concatenate([job(45, top), np.full(40, 0.3)]) for top in (0.6, 0.7, 0.65, 0.68)]
+    values = np.concatenate([*runs, leak(180)])
+    values += random.normal(0, 0.003, len(values))
+    alarm = replay(values, 1.0, STEP, HORIZON).alarm[:, 0]
+    assert len(values) - 1 - np.flatnonzero(alarm)[0] >= 15
+
+
+def test_the_operator_learns_the_same_from_earlier_lives():
+    columns = [
+        lives(leak(90), leak(85), leak(95)),
+        lives(job(90, 0.9), job(85, 0.88), job(95, 0.91), seed=1),
+    ]
+    values = np.stack([column[0] for column in columns], axis=1)
+    marks = np.stack([column[1] for column in columns], axis=1)
+    breaks = np.zeros_like(marks)
+    breaks[120] = True
+    said = replay(values, 1.0, STEP, HORIZON, restarts=marks, breaks=breaks)
+    predictor = ExhaustionPredictor(STEP)
+    keys = [SeriesKey("shop", f"pod-{s}", "app") for s in range(2)]
+    instances = np.cumsum(marks, axis=0)
+    for t, row in enumerate(values):
+        now = 1e9 + STEP * t
+        if breaks[t].any():
+            for key in keys:
+                predictor.mark_action(key, now - 1)
+        predictor.ingest(
+            Sample(key, now, float(row[s]), 1.0, str(instances[t, s]))
+            for s, key in enumerate(keys) if np.isfinite(row[s])
+        )  # fmt: skip
+        for key, found in predictor.evaluate(now, HORIZON).items():
+            s = keys.index(key)
+            assert found.alarm == said.alarm[t, s]
+            assert (found.probability or 0) == pytest.approx(said.probability[t, s], abs=5e-3)
+
+
+rise = st.tuples(
+    st.floats(1, 500), st.floats(0.1, 1.2), st.floats(0.05, 0.9), st.floats(1e-4, 0.2),
+    st.sampled_from([0.0, 1.0]),
+)  # fmt: skip
+
+
+@settings(max_examples=60, deadline=None)
+@given(
+    st.lists(rise, max_size=8), st.floats(0.05, 0.99), st.floats(1e-4, 0.2), st.floats(1e-6, 1e9)
+)
+def test_lessons_are_counts_of_rises_in_any_unit(rises, level, pace, limit):
+    told = np.full((1, 8, 5), np.nan)
+    for i, one in enumerate(rises):
+        told[0, i] = one
+    one = lessons(
+        told, np.array([level]), np.array([pace]), np.array([20.0]), np.ones(1), DecisionSettings()
+    )
+    assert 0 <= one.at_limit[0] <= len(rises) + 1e-6
+    assert 0 <= one.below[0] <= len(rises) + 1e-6
+    scaled = told.copy()
+    scaled[..., 1:4] *= limit
+    other = lessons(
+        scaled, np.array([level]), np.array([pace]), np.array([20.0]), np.array([limit]),
+        DecisionSettings(),
+    )  # fmt: skip
+    np.testing.assert_allclose(one.at_limit, other.at_limit, atol=1e-4)
+    np.testing.assert_allclose(one.below, other.below, atol=1e-4)
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.lists(rise, min_size=1, max_size=8), st.floats(0.05, 0.9), st.floats(0.01, 0.09))
+def test_the_higher_a_rise_has_come_the_fewer_had_ended_further_up(rises, level, more):
+    told = np.full((2, 8, 5), np.nan)
+    told[:, : len(rises)] = np.array(rises)
+    levels = np.array([level, level + more])
+    both = lessons(told, levels, np.full(2, 0.01), np.full(2, 20.0), np.ones(2), DecisionSettings())
+    assert both.below[1] <= both.below[0] + 1e-9
+    assert both.at_limit[1] == pytest.approx(both.at_limit[0])

@@ -17,7 +17,6 @@ from akeso_predictors.checks import Floats
 from akeso_predictors.passage import normal
 from akeso_predictors.settings import DecisionSettings
 
-
 # Observations that the usual scatter of ends counts as.
 _HABIT = 0.25
 

@@ -61,8 +61,8 @@ class Windows:
 @dataclass(frozen=True, slots=True)
 class Assessment:
     """Per evaluation: probability (N,) within the horizon, quantiles of the time to the limit
-    (N, 3) in rows, level (N,) as share of the limit, whether bursts forbid a claim (N,), and
-    whether the whole leg lies above the limit, so that it bounds nothing (N,), whether former rises
+    (N, 3) in rows, level (N,) as share of the limit, whether bursts forbid a claim (N,),
+    whether the whole leg lies above the limit, so that it bounds nothing (N,), and whether former rises
     alike reached the limit (N,). Where nothing can be claimed the probability is 0."""
 
     probability: Floats
@@ -77,7 +77,8 @@ def joined(found: Sequence[Assessment]) -> Assessment:
     """Assessments of blocks of windows, one after the other."""
     if not found:
         none = np.zeros(0, np.float32)
-        return Assessment(none, np.zeros((0, 3), np.float32), none, none > 0, none > 0)
+        no = none > 0
+        return Assessment(none, np.zeros((0, 3), np.float32), none, no, no, no)
     names = (item.name for item in fields(Assessment))
     return Assessment(*(np.concatenate([getattr(part, name) for part in found]) for name in names))
 

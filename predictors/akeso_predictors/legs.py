@@ -136,11 +136,13 @@ def trace(
     ends = np.where(first_ever, ENDED, marks)
     instance, row = np.nonzero(marks)
     if len(row):
-        three = [
-            _one_before(part, before)[instance, row]
-            for part, before in ((first, carry.last), (second, carry.before), (third, carry.third))
-        ]
-        reached = _reached(*three, bound[instance, row], gaps[instance, row], settings)
+        last, before, third_last = (
+            _one_before(part, carried)[instance, row]
+            for part, carried in ((first, carry.last), (second, carry.before), (third, carry.third))
+        )
+        reached = _reached(
+            last, before, third_last, bound[instance, row], gaps[instance, row], settings
+        )
         told = np.where(marks[instance, row] == ACTED, CUT, ENDED)
         ends[instance, row] = np.where(reached, REACHED, told)
     turns, swing = scan(measured, swings, ends, fresh_age, carry.swing)

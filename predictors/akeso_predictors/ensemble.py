@@ -12,8 +12,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from akeso_predictors import members
-from akeso_predictors.checks import Floats
+from akeso_predictors import members, shifts
+from akeso_predictors.checks import Floats, Ints
 
 # Past origins, and rows ahead that each is judged at: more cost much and say little that is new.
 _ORIGINS, _KNOTS = 24, 40
@@ -21,6 +21,8 @@ _ORIGINS, _KNOTS = 24, 40
 _FORGET = 0.95
 # A member weighs (least error / its error) to this power: near the best many, far from it none.
 _POWER = 14.0
+# What a member whose smoothing was fitted weighs more than one of a fixed setting as good.
+_FITTED = 3.0
 # Seasonal members must bring the error down to this share of the best without a season.
 _GAIN = 0.98
 # Origins that the prior of the width is worth (errors of a Laplace distribution, growing with the
@@ -85,6 +87,8 @@ def _blended(
 ) -> Blend:  # fmt: skip
     centre, scale = _standard(values)
     x = (values - centre) / scale
+    jumped = shifts.offsets(x, cycles[0])
+    x += jumped
     names = members.names(*cycles)
     if past:
         told = members.said(x, past, knots, *cycles)
@@ -94,7 +98,9 @@ def _blended(
             misses.sum(axis=1), each.sum(axis=0), names, _apart(past, horizon)
         )
         # An origin is judged with weights that do not know it.
-        error = np.abs(truth - np.einsum("mks,mhks->hks", others, told)) * (each > 0)
+        # It did not know of a jump to come either.
+        missed = truth + _unknown(jumped, past, knots) - np.einsum("mks,mhks->hks", others, told)
+        error = np.abs(missed) * (each > 0)
     else:
         weight = np.zeros((len(names), x.shape[1]))
         weight[0] = 1.0
@@ -126,11 +132,24 @@ def _standard(values: Floats) -> tuple[Floats, Floats]:
 
 def _truth(x: Floats, past: list[int], knots: Floats) -> tuple[Floats, Floats]:
     """What came (h, K, S), 0 where it is missing, and its weight: that of the origin, or 0."""
-    rows = np.array(past)[None, :] + knots.astype(np.int64)[:, None] - 1
+    rows = _rows(past, knots)
     there = x[np.minimum(rows, len(x) - 1)]
     known = np.isfinite(there) & (rows < len(x))[:, :, None]
     recency = _FORGET ** np.arange(len(past) - 1, -1, -1.0)
     return np.where(known, there, 0.0), known * recency[None, :, None]
+
+
+def _unknown(jumped: Floats, past: list[int], knots: Floats) -> Floats:
+    """Jumps (h, K, S) between an origin and the row it is judged at."""
+    rows = np.minimum(_rows(past, knots), len(jumped) - 1)
+    between: Floats = jumped[np.array(past) - 1] - jumped[rows]
+    return between
+
+
+def _rows(past: list[int], knots: Floats) -> Ints:
+    """Rows (h, K) that origins are judged at; some are not there yet."""
+    rows: Ints = np.array(past)[None, :] + knots.astype(np.int64)[:, None] - 1
+    return rows
 
 
 def _weights(
@@ -161,6 +180,7 @@ def _shares(score: Floats, names: list[str]) -> Floats:
     weight = ((best + _TINY) / (np.maximum(score, best) + _TINY)) ** _POWER
     # Many settings of one kind are not as many opinions.
     weight /= np.sqrt([names.count(name) for name in names])[:, None]
+    weight[[name in members.FITTED for name in names]] *= _FITTED
     seasonal = np.array([name.startswith("seasonal") for name in names])
     if seasonal.any():
         gained = score[seasonal].min(axis=0) < _GAIN * score[~seasonal].min(axis=0)

@@ -16,13 +16,17 @@ from akeso_predictors.drift import drift, median
 _WINDOW = 160
 # Cycles that a shape is made of, and the weight of a cycle against the next.
 _CYCLES, _LONG_CYCLES, _KEEP = 10, 5, 0.8
+# The same for a shape that changes from cycle to cycle.
+_KEEP_LESS = 0.3
 # Share of a cycle over which shapes are averaged where noise is the danger.
 _SMOOTH = 0.04
 # Rows that any member looks back: what a caller need not keep.
 _PLAIN_ROWS, _MOST_ROWS = 4096, 1 << 19
 
-_SHAPES = ("none", "mean", "median", "both", "both-smooth")
-_NAMES = (*smoothing.GRID.names, "drift", "mean", "median")
+_SHAPES = ("none", "mean", "recent", "median", "both", "both-smooth")
+_NAMES = (*smoothing.GRID.names, "drift", "mean", "median", "ets")
+FITTED = ("ets", "seasonal-ets")
+_ETS = np.array([k for k, n in enumerate(smoothing.GRID.names) if n != "reverting"])
 
 
 def needed(short: int, long: int) -> int:
@@ -31,7 +35,7 @@ def needed(short: int, long: int) -> int:
 
 
 def _kinds(short: int, long: int) -> tuple[str, ...]:
-    return _SHAPES[: 5 if long else 3 if short else 1]
+    return _SHAPES[: 6 if long else 4 if short else 1]
 
 
 def names(short: int, long: int) -> list[str]:
@@ -69,10 +73,13 @@ def said(values: Floats, origins: list[int], rows: Floats, short: int, long: int
             rests.append(rest)
         flat = np.stack(rests, axis=1).reshape(_WINDOW, -1)
         recent = flat[-min(max(short, 12), _WINDOW) :]
+        paths, missed = smoothing.fitted(flat, rows)
+        best = _ETS[missed[_ETS].argmin(axis=0)]
         made = np.concatenate([
-            smoothing.ahead(flat, rows),
+            paths,
             drift(flat, rows)[None],
             *(np.broadcast_to(level, (1, len(rows), len(level))) for level in (mean(recent), median(recent))),
+            np.take_along_axis(paths, best[None, None], axis=0),
         ]).reshape(shape)  # fmt: skip
         parts.append(made + np.stack(futures, axis=1) if futures else made)
     for cycle in (short, long):
@@ -84,11 +91,12 @@ def said(values: Floats, origins: list[int], rows: Floats, short: int, long: int
 
 def _season(kind: str, past: Floats, back: int, ahead: int, short: int, long: int) -> Floats:
     """The season of the last `back` rows and of the next `ahead` (back + ahead, S)."""
-    shape = seasons.profile(past, short, _CYCLES, _KEEP, middle=kind == "median")
+    keep = _KEEP_LESS if kind == "recent" else _KEEP
+    shape = seasons.profile(past, short, _CYCLES, keep, middle=kind == "median")
     if kind == "median":
         shape = seasons.smoothed(shape, round(_SMOOTH * short))
     season = seasons.tiled(shape, back, ahead)
-    if kind in ("mean", "median"):
+    if kind in ("mean", "recent", "median"):
         return season
     recent = past[-_LONG_CYCLES * long :]
     rest = recent - seasons.tiled(shape, len(recent), 0)

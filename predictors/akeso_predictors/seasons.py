@@ -37,6 +37,11 @@ _NAMED, _SIGMAS = 0.1, 3.0
 _NEARLY, _NEAR = 0.85, 0.05
 # The same for a usual cycle: a day within a week is seldom as clear as the week.
 _MOSTLY = 0.5
+# Times its deviation by chance (of noise as slow as the series) that an autocorrelation must have: a
+# cycle that nobody names, one of a usual length, and one that is named but slow moves hide.
+_PROOF, _USUAL_PROOF, _HIDDEN_PROOF = 3.0, 1.8, 2.0
+# A peak so near a named cycle is that cycle.
+_ABOUT = 0.13
 # A shorter cycle within one that the caller names is there this often, or it is a part of its shape.
 _INSIDE = 4
 # Far above any measurement, far below where squares overflow.
@@ -96,24 +101,40 @@ def _of_one(series: Floats, step: float | None) -> tuple[int, int]:
     recent = series[-_ROWS:]
     similar = autocorrelation(recent, len(recent) // CYCLES + 1)
     noise = _SIGMAS / math.sqrt(len(recent))
-    short = 0
+    short, cycles = 0, list[int]()
     if step is not None:
         cycles = [round(seconds / step) for seconds in (_DAY, _WEEK, _HOUR)]
-        short = next((c for c in cycles if _SHORTEST <= c and _recurs(series, c)), 0)
+        cycles = [c for c in cycles if c >= _SHORTEST]
+        short = next((c for c in cycles if _recurs(series, c)), 0)
     if not short:
+        chance = _chance(similar, len(recent))
         peak = _clearest(similar[: len(recent) // _SHOWN + 1])
+        if similar[peak] < _PROOF * chance:
+            peak = 0
         usual = [
-            c for c in _USUAL
+            c for c in (_USUAL if step is None else ())
             if (CYCLES if c in _DAYS else _SHOWN) * c <= rows and (not peak or _divides(c, peak))
             and _at(similar, c) > max(_NAMED, noise, _MOSTLY * _at(similar, peak))
+            and similar[c] > _USUAL_PROOF * chance
         ]  # fmt: skip
         best = max((_at(similar, c) for c in usual), default=0.0)
         short = next((c for c in usual if _at(similar, c) >= _MOSTLY * best), peak)
+        short = next((c for c in cycles if abs(c - short) <= _ABOUT * c), short)
+    if not short and step is not None:
+        short = next((c for c in cycles if _recurs(series, c, hidden=True)), 0)
     if not short:
         return 0, 0
     longer = [round(_DAY / step), round(_WEEK / step)] if step is not None else [7 * short]
     rest = _without(series, short)
     return short, next((c for c in longer if c > short and _recurs(rest, c)), 0)
+
+
+def _chance(similar: Floats, rows: int) -> float:
+    """Standard deviation of the autocorrelation far out, of slow noise with what it has near 0
+    (Bartlett)."""
+    below = np.flatnonzero(similar <= 0)
+    near = similar[1 : below[0]] if len(below) else similar[1:]
+    return math.sqrt((1 + 2 * float(near @ near)) / rows)
 
 
 def _divides(cycle: int, peak: int) -> bool:
@@ -122,14 +143,19 @@ def _divides(cycle: int, peak: int) -> bool:
     return abs(peak - times * cycle) <= _NEAR * cycle
 
 
-def _recurs(series: Floats, cycle: int) -> bool:
-    """Is a cycle of known length there?"""
+def _recurs(series: Floats, cycle: int, hidden: bool = False) -> bool:
+    """Is a cycle of known length there, or in what moves faster than its moving average?"""
     if cycle < 1 or CYCLES * cycle > len(series):
         return False
     fold = -(-len(series) // _ROWS)
     if fold > 1:
         series, cycle = _averaged(series, fold), round(cycle / fold)
+    if hidden:
+        column = series[:, None]
+        series = (column - moving_average(column, max(cycle, 1)))[:, 0]
     similar = autocorrelation(series, len(series) // CYCLES + 1)
+    if hidden:
+        return float(similar[cycle]) > max(_NAMED, _HIDDEN_PROOF * _chance(similar, len(series)))
     return _at(similar, cycle) > max(_NAMED, _SIGMAS / math.sqrt(len(series)))
 
 

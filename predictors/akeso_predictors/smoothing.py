@@ -27,6 +27,10 @@ class Grid:
     names: tuple[str, ...]
 
 
+# Weight of a row against the next where a setting is fitted by what it missed.
+_RECENT = 0.98
+
+
 def _grid() -> Grid:
     rows: list[tuple[float, float, float, float, float, str]] = [
         (1.0, 0.0, 0.0, 0.0, 1.0, "naive"),
@@ -54,24 +58,32 @@ GRID = _grid()
 def ahead(values: Floats, rows: Floats, chosen: Grid = GRID) -> Floats:
     """Forecasts (G, h, N) of the given `rows` ahead (h,), 1 for the next, of columns (T, N); NaN is
     missing, a column without any value is 0."""
+    return fitted(values, rows, chosen)[0]
+
+
+def fitted(values: Floats, rows: Floats, chosen: Grid = GRID) -> tuple[Floats, Floats]:
+    """The same, and how much each setting missed the next row by within the columns: squares (G, N),
+    newer rows weighing more."""
     known = np.isfinite(values)
     filled = np.where(known, values, 0.0)
     mean = filled.sum(axis=0) / np.maximum(known.sum(axis=0), 1)
-    level, trend = _filtered(filled - mean, known, chosen)
+    level, trend, missed = _filtered(filled - mean, known, chosen)
     powers = _damped(chosen.phi, rows)
     path = chosen.keep[:, None, None] ** rows[:, None] * level[:, None]
     forecasts: Floats = mean + path + powers[:, :, None] * trend[:, None]
-    return forecasts
+    return forecasts, missed
 
 
-def _filtered(values: Floats, known: Bools, chosen: Grid) -> tuple[Floats, Floats]:
-    """Level and trend (G, N) after the last row of columns (T, N) that have mean 0."""
+def _filtered(values: Floats, known: Bools, chosen: Grid) -> tuple[Floats, Floats, Floats]:
+    """Level and trend (G, N) after the last row of columns (T, N) that have mean 0, and the sum of
+    squares of what they missed the next row by."""
     shape = (len(chosen.names), values.shape[1])
     level, trend = np.zeros(shape), np.zeros(shape)
     alpha, beta, phi, keep = (
         x[:, None] for x in (chosen.alpha, chosen.beta, chosen.phi, chosen.keep)
     )
-    drift, error = np.empty(shape), np.empty(shape)
+    drift, error, square = np.empty(shape), np.empty(shape), np.empty(shape)
+    missed = np.zeros(shape)
     whole = np.all(known, axis=1).tolist()
     for t in range(len(values)):
         np.multiply(phi, trend, out=drift)
@@ -80,10 +92,13 @@ def _filtered(values: Floats, known: Bools, chosen: Grid) -> tuple[Floats, Float
         np.subtract(values[t], level, out=error)
         if not whole[t]:
             error *= known[t]
+        np.multiply(error, error, out=square)
+        missed *= _RECENT
+        missed += square
         level += alpha * error
         np.multiply(beta, error, out=error)
         np.add(drift, error, out=trend)
-    return level, trend
+    return level, trend, missed
 
 
 def _damped(phi: Floats, rows: Floats) -> Floats:

@@ -43,6 +43,20 @@ def test_trend_and_holes_hide_no_cycle():
     assert seasons.found(values, 3600.0).short.tolist() == [24]
 
 
+def test_slow_moves_hide_no_day():
+    t = np.arange(24 * 8)
+    moves = np.random.default_rng(3).normal(0, 0.5, (len(t), 12)).cumsum(axis=0)
+    day = 1.5 * np.sin(2 * np.pi * t / 24)[:, None]
+    found = seasons.found(20 * np.cos(t / 60)[:, None] + moves + day, 3600.0)
+    assert (found.short == 24).mean() >= 0.9
+
+
+@pytest.mark.parametrize("step", [None, 3600.0])
+def test_slow_moves_are_no_cycle(step):
+    walks = np.random.default_rng(4).normal(0, 1, (300, 60)).cumsum(axis=0)
+    assert (seasons.found(walks, step).short > 0).mean() <= 0.07
+
+
 def test_a_cycle_is_followed_over_a_long_history():
     assert seasons.found(cycle(100_000, 1440), 60.0).short.tolist() == [1440]
 

@@ -6,7 +6,8 @@ CPU seconds, so that other work on the machine does not count. Each size in a pr
 the longest window needs, so that 200,000 fit into this machine. An answer of Prometheus holds the three newest samples
 of each series, as the operator asks for. In `usual` one series in twenty leaks; in `all leak` each one
 is fitted. Beside it, for the same arithmetic alone: predict_linear over an hour of the same values, vectorised, and
-statsmodels' ETS(A,Ad,N) fitted to some series of 240 rows, extrapolated to all.
+statsmodels' ETS(A,Ad,N) fitted to some series of 240 rows, extrapolated to all. Last, `replay` of a million rows of
+one series.
 """
 
 from __future__ import annotations
@@ -34,12 +35,13 @@ from akeso.clients.prometheus import usages
 from akeso.domain.forecast import Sample, SeriesKey
 from akeso.engine.garbage import uncollected
 from akeso.protocols import Usage
-from akeso_predictors import DecisionSettings, ExhaustionPredictor, forecast
+from akeso_predictors import DecisionSettings, ExhaustionPredictor, forecast, replay
 
 Array = NDArray[Any]
 STEP, HORIZON, START = 15.0, 1800.0, 1_700_000_000.0
 _SIZES = (1_000, 10_000, 100_000, 200_000)
 _MOST_WITH_A_DAY = 20_000
+_HISTORY = 1_000_000
 _FITTED = 8  # series that statsmodels is timed on
 
 
@@ -115,6 +117,18 @@ def measured(series: int, leaking: float, cycles: int) -> dict[str, float]:
     }  # fmt: skip
 
 
+def history(rows: int, step: float, tooth: float) -> dict[str, float]:
+    """CPU seconds of `replay` for one series of so many rows `step` seconds apart, horizon 1 h: a
+    saw-tooth of so much of the limit, 400 rows long, under noise. By the minute it cannot get there
+    and costs a glance, by the second every row is fitted."""
+    random = np.random.default_rng(0)
+    made = 0.3 + tooth * (np.arange(rows) % 400) / 400 + random.normal(0, 0.003, rows)
+    begun = time.process_time()
+    said = replay(made, 1.0, step, 3600.0)
+    took = time.process_time() - begun
+    return {"replay_s": took, "alarms": float(said.alarm.sum()), "rss_mib": resident()}
+
+
 def straight(made: Array) -> float:
     """Seconds of predict_linear over the last hour (240 rows) of all series, vectorised."""
     window = np.ascontiguousarray(np.resize(made, (240, made.shape[1])))
@@ -141,9 +155,9 @@ def fitted() -> float:
     return (time.process_time() - begun) / _FITTED
 
 
-def apart(series: int, leaking: float, cycles: int) -> dict[str, float]:
-    """`measured` in a process of its own."""
-    command = [sys.executable, __file__, "--size", str(series), str(leaking), str(cycles)]
+def apart(what: str, *numbers: float) -> dict[str, float]:
+    """`measured` or `history` in a process of its own."""
+    command = [sys.executable, __file__, f"--{what}", *map(str, numbers)]
     ran = subprocess.run(command, check=True, capture_output=True, text=True)
     found: dict[str, float] = json.loads(ran.stdout)
     return found
@@ -151,12 +165,17 @@ def apart(series: int, leaking: float, cycles: int) -> dict[str, float]:
 
 def measure(quick: bool) -> dict[str, Any]:
     sizes = _SIZES[:1] if quick else _SIZES
-    usual = {str(n): apart(n, 0.05, 5 if n <= _MOST_WITH_A_DAY else 3) for n in sizes}
-    worst = {str(n): apart(n, 1.0, 3) for n in sizes[:2]}
+    usual = {str(n): apart("size", n, 0.05, 5 if n <= _MOST_WITH_A_DAY else 3) for n in sizes}
+    worst = {str(n): apart("size", n, 1.0, 3) for n in sizes[:2]}
     each = fitted()
     for n, line in usual.items():
         line["ets_s"] = each * int(n)
     result: dict[str, Any] = {"usual": usual, "all leak": worst}
+    rows = _HISTORY // 100 if quick else _HISTORY
+    result["history"] = {
+        f"{rows:,} rows, a glance": apart("history", rows, 60, 0.01),
+        f"{rows:,} rows, all fitted": apart("history", rows, 1, 0.4),
+    }
     if len(sizes) > 2:
         cost = np.log([usual[str(n)]["cycle_s"] for n in sizes[1:]])
         result["slope"] = float(np.polyfit(np.log(sizes[1:]), cost, 1)[0])
@@ -179,6 +198,8 @@ def table(result: dict[str, Any]) -> str:
         for n, line in result[mix].items():
             cells = "".join(f"{line[c]:17.3f}" if c in line else f"{'':17}" for c in columns)
             rows.append(f"{mix} {int(n):>12,}".ljust(22) + cells)
+    for name, line in result["history"].items():
+        rows.append(f"replay, {name}: {line['replay_s']:.1f} s, {line['rss_mib']:.0f} MiB")
     if "slope" in result:
         rows.append(f"cost grows as series to the power of {result['slope']:.2f}")
     return "\n".join(rows)
@@ -188,11 +209,16 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
     parser.add_argument("--quick", action="store_true", help="1,000 series only")
     parser.add_argument("--size", nargs=3, help=argparse.SUPPRESS)
+    parser.add_argument("--history", nargs=3, help=argparse.SUPPRESS)
     parser.add_argument("-o", "--output", type=Path, help="write the figures as JSON")
     given = parser.parse_args()
     if given.size:
         series, leaking, cycles = given.size
         print(json.dumps(measured(int(series), float(leaking), int(cycles))))
+        return
+    if given.history:
+        rows, step, tooth = given.history
+        print(json.dumps(history(int(rows), float(step), float(tooth))))
         return
     result = measure(given.quick)
     print(table(result))

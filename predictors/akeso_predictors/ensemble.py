@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from statistics import NormalDist
 
 import numpy as np
 from numpy.typing import NDArray
@@ -31,6 +32,9 @@ _PRIOR = 8.0
 _ALIKE = 2.5
 # What few origins do not show: variance that is added, times the horizon over the rows tested.
 _UNSEEN = 0.6
+# Share of the model's width at 100 %, what is added there because what came seldom has hardly been
+# seen, and the power of the level with which both fall.
+_MODEL, _TAIL, _SELDOM = 0.4, 0.15, 10
 # Relative width of the kernel that smooths the width over horizons.
 _KERNEL = 0.15
 # Cells of the back-test held at once, and rows ahead that are forecast at once.
@@ -91,12 +95,14 @@ def _blended(
     x += jumped
     names = members.names(*cycles)
     if past:
-        told = members.said(x, past, knots, *cycles)
+        told = members.said(x, past, knots, *cycles).paths
         truth, each = _truth(x, past, knots)
         misses = np.abs(told - truth) * each
         weight, others = _weights(
             misses.sum(axis=1), each.sum(axis=0), names, _apart(past, horizon)
         )
+        fitted = np.array([name in members.FITTED for name in names])
+        nearest = misses[fitted].sum(axis=(1, 2)).argmin(axis=0)
         # An origin is judged with weights that do not know it.
         # It did not know of a jump to come either.
         missed = truth + _unknown(jumped, past, knots) - np.einsum("mks,mhks->hks", others, told)
@@ -105,13 +111,18 @@ def _blended(
         weight = np.zeros((len(names), x.shape[1]))
         weight[0] = 1.0
         error = each = np.zeros((len(knots), 1, x.shape[1]))
-    mean = np.concatenate([
-        np.einsum("ms,mhs->hs", weight, members.said(x, [len(x)], part, *cycles)[:, :, 0])
+        nearest = np.zeros(x.shape[1], dtype=np.int64)
+    ahead = [
+        members.said(x, [len(x)], part, *cycles)
         for part in np.split(np.arange(1.0, horizon + 1), range(_AHEAD, horizon, _AHEAD))
-    ])  # fmt: skip
-    width = _widths(error, each, _restless(x), knots, horizon, levels)
+    ]
+    mean = np.concatenate([np.einsum("ms,mhs->hs", weight, one.paths[:, :, 0]) for one in ahead])
+    deviation = ahead[0].deviation(nearest, horizon)
+    prior = _prior(error, each, deviation[knots.astype(np.int64) - 1], _restless(x), knots)
+    width = _widths(error, each, prior, knots, horizon, levels)
     if past:
-        width = width * math.sqrt(1 + _UNSEEN * horizon / (len(x) - past[0]))
+        width *= math.sqrt(1 + _UNSEEN * horizon / (len(x) - past[0]))
+        width = _drawn(width, deviation, levels)
     middle = mean * scale + centre
     return Blend(middle, middle - width * scale, middle + width * scale, _heaviest(weight, names))
 
@@ -206,18 +217,29 @@ def _restless(x: Floats) -> Floats:
     return np.where(count > 0, np.where(known, moves, 0).sum(axis=0) / np.maximum(count, 1), 1.0)
 
 
+def _prior(
+    error: Floats, each: Floats, deviation: Floats, restless: Floats, knots: Floats
+) -> Floats:
+    """Mean absolute error (h, S) to expect where few were seen: that of all (h, K, S), growing with the
+    horizon as the deviation (h, S) of a model does."""
+    seen = each.sum(axis=1)
+    known = seen.sum(axis=0)
+    overall = (each * error).sum(axis=(0, 1)) / np.maximum(known, _TINY)
+    usual = (seen * deviation).sum(axis=0) / np.maximum(known, _TINY)
+    growth = np.where(usual > 0, deviation / np.where(usual > 0, usual, 1.0), 1.0)
+    # Where nothing could be tested: what neighbours differ by, growing as a random walk does.
+    prior: Floats = np.where(known > 0, overall * growth, restless * np.sqrt(knots[:, None]))
+    return prior
+
+
 def _widths(
-    error: Floats, each: Floats, restless: Floats, knots: Floats, horizon: int,
+    error: Floats, each: Floats, prior: Floats, knots: Floats, horizon: int,
     levels: tuple[float, ...],
 ) -> Floats:  # fmt: skip
     """Distances (L, H, S) of the bounds from the mean, from absolute errors (h, K, S)."""
     h = knots[:, None]
     near = np.exp(-0.5 * ((h - h.T) / (_KERNEL * np.maximum(h, h.T) + 1)) ** 2)
     mass, seen = (each * error).sum(axis=1), each.sum(axis=1)
-    known = seen.sum(axis=0)
-    overall = mass.sum(axis=0) / np.maximum(known, _TINY)
-    # Where nothing could be tested: what neighbours differ by, growing as a random walk does.
-    prior = np.where(known > 0, overall, restless * np.sqrt(h))
     count = near @ seen
     scale = (near @ mass + _PRIOR * prior) / (count + _PRIOR)
     ratio = error / np.maximum(scale, 1e-300)[:, None]
@@ -233,6 +255,21 @@ def _widths(
         met = _quantile(flat, weights, np.minimum(level / 100 * correction, 0.9999))
         widths.append((share * met - (1 - share) * math.log1p(-level / 100)) * wide)
     return np.stack(widths)
+
+
+def _drawn(width: Floats, deviation: Floats, levels: tuple[float, ...]) -> Floats:
+    """Widths (L, H, S), the widest drawn to those of a model with normal errors of `deviation` (H, S),
+    which knows how errors grow."""
+    drawn = np.empty_like(width)
+    least: Floats = np.zeros_like(deviation)
+    for at in np.argsort(levels):
+        model = NormalDist().inv_cdf(0.5 + levels[at] / 200) * deviation
+        seldom = (levels[at] / 100) ** _SELDOM
+        share = _MODEL * seldom
+        wide = (1 + _TAIL * seldom) * width[at] ** (1 - share) * model**share
+        least = np.maximum(least, wide)
+        drawn[at] = least
+    return drawn
 
 
 def _quantile(values: Floats, weights: Floats, share: Floats) -> Floats:

@@ -6,10 +6,12 @@ weighs newer cycles more is additive Holt-Winters' season), then every smoother 
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import numpy as np
 
 from akeso_predictors import seasons, smoothing
-from akeso_predictors.checks import Floats
+from akeso_predictors.checks import Floats, Ints
 from akeso_predictors.drift import drift, median
 
 # Rows that smoothers look back: the slowest has nearly forgotten what is older.
@@ -25,8 +27,9 @@ _PLAIN_ROWS, _MOST_ROWS = 4096, 1 << 19
 
 _SHAPES = ("none", "mean", "recent", "median", "both", "both-smooth")
 _NAMES = (*smoothing.GRID.names, "drift", "mean", "median", "ets")
+# Members whose setting is the one that missed the next row least, of those that are an ETS model.
 FITTED = ("ets", "seasonal-ets")
-_ETS = np.array([k for k, n in enumerate(smoothing.GRID.names) if n != "reverting"])
+_ETS: Ints = np.array([k for k, n in enumerate(smoothing.GRID.names) if n != "reverting"])
 
 
 def needed(short: int, long: int) -> int:
@@ -53,12 +56,32 @@ def count(short: int, long: int) -> int:
     return len(names(short, long))
 
 
-def said(values: Floats, origins: list[int], rows: Floats, short: int, long: int) -> Floats:
-    """Forecasts (M, h, K, S) of `rows` ahead (h,), 1 for the next, from each of K origins (number of
-    rows known) of `values` (T, S). `short` and `long` are rows of cycles, 0 for none."""
+@dataclass(frozen=True, slots=True)
+class Told:
+    """Forecasts (M, h, K, S) of the members. Of each fitted member, in order: its setting in the grid
+    and its mean square error one row ahead (F, K, S)."""
+
+    paths: Floats
+    setting: Ints
+    square: Floats
+
+    def deviation(self, which: Ints, horizon: int) -> Floats:
+        """Standard deviations (H, S) that fitted members (S,) have by their model at the last origin."""
+        growth = smoothing.variance_growth(smoothing.GRID, horizon)
+        at = np.arange(len(which))
+        square = self.square[which, -1, at] * growth[self.setting[which, -1, at]].T
+        deviation: Floats = np.sqrt(square)
+        return deviation
+
+
+def said(values: Floats, origins: list[int], rows: Floats, short: int, long: int) -> Told:
+    """What members say of `rows` ahead (h,), 1 for the next, from each of K origins (number of rows
+    known) of `values` (T, S). `short` and `long` are rows of cycles, 0 for none."""
     shape = (-1, len(rows), len(origins), values.shape[1])
     at = rows.astype(np.int64) - 1
     parts: list[Floats] = []
+    settings: list[Ints] = []
+    squares: list[Floats] = []
     for kind in _kinds(short, long):
         rests: list[Floats] = []
         futures: list[Floats] = []
@@ -75,6 +98,8 @@ def said(values: Floats, origins: list[int], rows: Floats, short: int, long: int
         recent = flat[-min(max(short, 12), _WINDOW) :]
         paths, missed = smoothing.fitted(flat, rows)
         best = _ETS[missed[_ETS].argmin(axis=0)]
+        settings.append(best.reshape(shape[2:]))
+        squares.append(np.take_along_axis(missed, best[None], axis=0).reshape(shape[2:]))
         made = np.concatenate([
             paths,
             drift(flat, rows)[None],
@@ -86,7 +111,7 @@ def said(values: Floats, origins: list[int], rows: Floats, short: int, long: int
         if cycle:
             again = [_again(values[:origin], cycle)[at % cycle] for origin in origins]
             parts.append(np.stack(again, axis=1)[None])
-    return np.concatenate(parts)
+    return Told(np.concatenate(parts), np.stack(settings), np.stack(squares))
 
 
 def _season(kind: str, past: Floats, back: int, ahead: int, short: int, long: int) -> Floats:

@@ -29,6 +29,7 @@ class Grid:
 
 # Weight of a row against the next where a setting is fitted by what it missed.
 _RECENT = 0.98
+_TINY = 1e-300
 
 
 def _grid() -> Grid:
@@ -62,8 +63,8 @@ def ahead(values: Floats, rows: Floats, chosen: Grid = GRID) -> Floats:
 
 
 def fitted(values: Floats, rows: Floats, chosen: Grid = GRID) -> tuple[Floats, Floats]:
-    """The same, and how much each setting missed the next row by within the columns: squares (G, N),
-    newer rows weighing more."""
+    """The same, and how much each setting missed the next row by within the columns: mean squares
+    (G, N), newer rows weighing more."""
     known = np.isfinite(values)
     filled = np.where(known, values, 0.0)
     mean = filled.sum(axis=0) / np.maximum(known.sum(axis=0), 1)
@@ -71,7 +72,8 @@ def fitted(values: Floats, rows: Floats, chosen: Grid = GRID) -> tuple[Floats, F
     powers = _damped(chosen.phi, rows)
     path = chosen.keep[:, None, None] ** rows[:, None] * level[:, None]
     forecasts: Floats = mean + path + powers[:, :, None] * trend[:, None]
-    return forecasts, missed
+    recency = _RECENT ** np.arange(len(values) - 1, -1, -1.0)
+    return forecasts, missed / np.maximum(recency @ known, _TINY)
 
 
 def _filtered(values: Floats, known: Bools, chosen: Grid) -> tuple[Floats, Floats, Floats]:

@@ -41,11 +41,12 @@ def forecast(
     """Forecast the next `horizon` rows of each series with intervals of `levels` per cent.
 
     `values` (T, S) or (T,), oldest first, evenly spaced, NaN (or infinite) where missing; they may be
-    negative. `season` is the length of a cycle in rows. Where it is None, cycles are looked for: a
-    day, a week and an hour if `step_seconds` is given, and any other that is clear. A season is used
-    only where the history holds two and it makes past forecasts better. `method` is "ensemble" (many
-    models, weighted by back-test), "ets" or "stl" (statsmodels' ETSModel or STLForecast, one fit per
-    series, slow). Raises `InputError` naming the argument.
+    negative, and a series that never was is not forecast to be. `season` is the length of a cycle in
+    rows. Where it is None, cycles are looked for: a day, a week and an hour if `step_seconds` is
+    given, and any other that is clear. A season is used only where the history holds two and it makes
+    past forecasts better. `method` is "ensemble" (many models, weighted by back-test), "ets" or "stl"
+    (statsmodels' ETSModel or STLForecast, one fit per series, slow). Raises `InputError` naming the
+    argument.
     """
     given = checks.matrix("values", values)
     ahead = checks.whole("horizon", horizon)
@@ -69,8 +70,10 @@ def forecast(
             from akeso_predictors import ets
 
             part = ets.fitted(method, some, ahead, wanted, short)
-        said.mean[:, group], said.model[group] = part.mean, part.model
-        said.lower[:, :, group], said.upper[:, :, group] = part.lower, part.upper
+        least = _least(some)
+        said.mean[:, group], said.model[group] = np.maximum(part.mean, least), part.model
+        said.lower[:, :, group] = np.maximum(part.lower, least)
+        said.upper[:, :, group] = np.maximum(part.upper, least)
     return said
 
 
@@ -78,6 +81,12 @@ def _nothing(horizon: int, series: int, levels: int) -> Forecast:
     bounds = np.full((2, levels, horizon, series), np.nan)
     names = np.full(series, ABSTAINED, dtype="U32")
     return Forecast(np.full((horizon, series), np.nan), bounds[0], bounds[1], names)
+
+
+def _least(values: Floats) -> Floats:
+    """What no forecast of columns (T, S) is below: 0 where nothing ever was, as of counts and shares."""
+    never = np.where(np.isfinite(values), values, 0.0).min(axis=0) >= 0
+    return np.where(never, 0.0, -np.inf)
 
 
 def _longest(cycle: int | None, step: float | None) -> tuple[int, int]:

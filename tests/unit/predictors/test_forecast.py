@@ -60,6 +60,72 @@ def test_intervals_of_white_noise_cover_what_they_say():
     assert 0.92 <= inside[1].mean() <= 0.99
 
 
+ROWS, AHEAD, SERIES = 240, 24, 60
+
+
+def kept(noise: Series, keep: float) -> Series:
+    x = noise.copy()
+    for t in range(1, len(x)):
+        x[t] += keep * x[t - 1]
+    return x
+
+
+def regime(name: str) -> Series:
+    """Series (ROWS + AHEAD, SERIES) of one kind."""
+    rng = np.random.default_rng(11)
+    shape = (ROWS + AHEAD, SERIES)
+    noise = rng.normal(0, 1, shape)
+    match name:
+        case "walk":
+            return np.cumsum(noise, axis=0)
+        case "slow":
+            return kept(noise, 0.97)
+        case "heavy tails":
+            return rng.standard_t(2, shape)
+        case "jumps":
+            jumps = (rng.random(shape) < 1 / 100) * rng.normal(0, 8, shape)
+            return kept(noise, 0.3) + np.cumsum(jumps, axis=0)
+        case "share":
+            return np.clip(92 + 4 * kept(noise, 0.9), 0, 100)
+        case _:
+            t = np.arange(ROWS + AHEAD)[:, None]
+            return rng.poisson(np.exp(1 + np.sin(2 * np.pi * t / 24)), shape).astype(np.float64)
+
+
+def test_intervals_cover_what_they_say_in_every_regime():
+    covered: list[float] = []
+    for name in ("walk", "slow", "heavy tails", "jumps", "share", "counts"):
+        x = regime(name)
+        band = forecast(x[:ROWS], AHEAD, step_seconds=3600.0)
+        inside = (band.lower <= x[ROWS:]) & (x[ROWS:] <= band.upper)
+        assert 0.75 <= inside[0].mean() <= 0.88, name
+        assert inside[1].mean() >= 0.89, name
+        covered.append(inside[1].mean())
+    assert 0.93 <= np.mean(covered) <= 0.98
+
+
+@pytest.mark.parametrize("name", ["walk", "slow", "jumps"])
+def test_where_the_last_value_is_hard_to_beat_it_is_hardly_worse(name):
+    x = regime(name)
+    ours = np.abs(forecast(x[:ROWS], AHEAD).mean - x[ROWS:]).mean()
+    assert ours <= 1.06 * np.abs(x[ROWS - 1] - x[ROWS:]).mean()
+
+
+def test_short_histories_have_wide_intervals():
+    x = regime("slow")
+    short, long = forecast(x[ROWS - 20 : ROWS], AHEAD), forecast(x[:ROWS], AHEAD)
+    inside = (short.lower[1] <= x[ROWS:]) & (x[ROWS:] <= short.upper[1])
+    assert inside.mean() >= 0.85
+    assert (short.upper[1] - short.lower[1]).mean() > 0.8 * (long.upper[1] - long.lower[1]).mean()
+
+
+def test_what_was_never_negative_is_not_forecast_to_be():
+    x = regime("counts")
+    band = forecast(x[:ROWS], AHEAD, step_seconds=3600.0)
+    assert band.lower.min() == 0
+    assert forecast(x[:ROWS] - 3, AHEAD, step_seconds=3600.0).lower.min() < -3
+
+
 def test_real_memory_is_forecast_no_worse_than_its_last_value():
     some = [x for x in pods(held_out=True).values() if x.max() > 1][:20]
     past = np.stack([x[:300] for x in some], axis=1)

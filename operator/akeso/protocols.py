@@ -83,6 +83,10 @@ class Predictor(Protocol):
 
     def remember(self, samples: Iterable[Sample]) -> None: ...
 
+    def belong(self, groups: Mapping[SeriesKey, str]) -> None:
+        """Series that begin now, and what they have in common with others: what those did they may do."""
+        ...
+
     async def settled(self) -> None:
         """Wait for what is computed elsewhere for the next evaluation."""
         ...

@@ -17,6 +17,8 @@ from akeso_predictors.checks import Floats
 from akeso_predictors.passage import normal
 from akeso_predictors.settings import DecisionSettings
 
+# Rows by which the highest value that was seen lags behind the highest that was.
+_UNSEEN = 3
 # Observations that the usual scatter of ends counts as.
 _HABIT = 0.25
 
@@ -43,9 +45,13 @@ def lessons(
     alike = np.nan_to_num(np.exp(-0.5 * apart**2), nan=0.0)
     # Peaks that lie within the trend are ripples on it.
     alike = np.where(rises[..., 0] > lasted[:, None], alike, 0)
-    reached = (rises[..., 4] > 0) | (top >= 1)
-    at_limit = np.where(reached, alike, 0).sum(axis=1)
-    weight = np.where(reached, 0, alike)
+    # Whoever was that near to this limit may have been stopped by it; what was stopped by a lower one
+    # would have gone on.
+    near = 1 - settings.limit_near
+    killed = rises[..., 4] > 0
+    here = killed & (top + _UNSEEN * speed >= near)
+    at_limit = np.where(here | (top >= 1), alike, 0).sum(axis=1)
+    weight = np.where(killed | (top >= near), 0, alike)
     count = weight.sum(axis=1)
     some = np.maximum(count, 1e-6)
     top, height = np.nan_to_num(top), np.nan_to_num(height)

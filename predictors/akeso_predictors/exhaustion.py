@@ -18,6 +18,7 @@ from akeso_predictors.checks import Bools, Floats, Ints
 from akeso_predictors.classes import class_of
 from akeso_predictors.engine import Assessment, Windows, assess, joined
 from akeso_predictors.follower import ClaimFollower
+from akeso_predictors.kin import Kin
 from akeso_predictors.series import SeriesRings
 from akeso_predictors.settings import DecisionSettings
 from akeso_predictors.shapes import bank
@@ -46,6 +47,7 @@ class ExhaustionPredictor:
         self.metric_class = class_of(metric_class).name
         self._rings = SeriesRings(step_seconds, self.settings.capacity_rows)
         self._track = Track(self._rings, self.settings)
+        self._kin = Kin(self._rings, self._track)
         self._bank = bank(self.settings.trend)
         known = calibration or Calibration()
         self._claims = ClaimFollower(self._rings, self.settings, self.metric_class, known)
@@ -65,6 +67,12 @@ class ExhaustionPredictor:
         """How many claims have matured, by what became of them: `Reached`, `NotReached` or
         `Censored` (nobody will know); `Missed` counts limits that were reached without a claim."""
         return dict(self._claims.counts)
+
+    def belong(self, groups: Mapping[SeriesKey, str]) -> None:
+        """Series that begin now run the same as the others of their group (containers of one name in the pods
+        of one workload): they begin with what earlier rises of these taught. To be told before their
+        first evaluation; without it a series knows its own past only."""
+        self._kin.belong(groups)
 
     def ingest(self, samples: Iterable[Sample]) -> None:
         """Add samples in any order, once or more often; also to back-fill."""
@@ -92,6 +100,7 @@ class ExhaustionPredictor:
         Evaluating again without new samples gives the same answer and counts no further vote.
         """
         self._forget_old(now)
+        self._kin.adopt(now)
         keys, columns, spans = _aligned(self._rings.column, "horizon", horizon)
         bars = _bars(keys, threshold, self.settings.bar)
         learn = np.ones(len(keys), dtype=np.bool_)
@@ -153,6 +162,7 @@ class ExhaustionPredictor:
     def forget(self, keys: Iterable[SeriesKey]) -> None:
         """Drop series that are gone; unknown ones are ignored."""
         gone = list(keys)
+        self._kin.leave(gone)
         columns = [self._rings.column[k] for k in gone if k in self._rings.column]
         self._track.forget(np.array(columns, np.int64))
         self._claims.forget(np.array(columns, np.int64))

@@ -87,6 +87,10 @@ class Forecaster:
             self._load(name).ingest(some)
             self._outlook.ingest(s for s in some if lasting(s.key))
 
+    def belong(self, groups: Mapping[SeriesKey, str]) -> None:
+        """See `ExhaustionPredictor.belong`; of containers' memory."""
+        self._memory.belong(groups)
+
     def remember(self, samples: Iterable[Sample]) -> None:
         """Add what was measured days ago, at any step: for cycles of load, not for its trend."""
         self._outlook.ingest(s for s in samples if lasting(s.key))

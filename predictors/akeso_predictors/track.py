@@ -15,7 +15,7 @@ from akeso_predictors.checks import Floats, Ints
 from akeso_predictors.legs import Carry, fresh_carry, trace
 from akeso_predictors.series import SeriesRings
 from akeso_predictors.settings import DecisionSettings
-from akeso_predictors.turns import Turns, known
+from akeso_predictors.turns import Turns, handed_on, known
 
 # Rows times series that are traced at once: bounds what a back-fill takes beside the rings.
 _CELLS = 1 << 19
@@ -64,6 +64,8 @@ class Track:
         # The limit that the last vote was about.
         self._bound: Floats = np.zeros(0)
         self.votes: Floats = np.zeros((0, settings.votes_of), dtype=np.float32)
+        # Rises that a series was told of when it began, by column.
+        self._told: dict[int, Floats] = {}
 
     def _grow(self) -> None:
         missing = len(self._rings.row) - len(self._seen)
@@ -76,9 +78,36 @@ class Track:
             self.votes = np.concatenate([self.votes, empty])
 
     def forget(self, column: Ints) -> None:
-        """Begin anew with these columns."""
+        """These columns are another series', or nobody's."""
+        for one in column.tolist():
+            self._told.pop(one, None)
+        self._again(column)
+
+    def tell(self, column: int, rises: Floats) -> None:
+        """A series begins with what `rises` (KEPT, 6) of others taught."""
+        self._told[column] = rises
+        self._again(np.array([column], dtype=np.int64))
+
+    def taught(self, column: Ints) -> Floats:
+        """What (N, KEPT, 6) these series would tell others, with rows before their newest for rows."""
         self._grow()
-        self._carry.put(column, fresh_carry(len(column)))
+        swing = self._carry.take(column).swing
+        rises = handed_on(swing)
+        rises[..., 0] -= swing.clock[:, None] - 1
+        return rises
+
+    def _start(self, column: Ints) -> None:
+        """Nothing of these columns was traced yet."""
+        fresh = fresh_carry(len(column))
+        for i, one in enumerate(column.tolist()):
+            if one in self._told:
+                fresh.swing.peaks[i] = self._told[one]
+        self._carry.put(column, fresh)
+
+    def _again(self, column: Ints) -> None:
+        """Trace these columns anew."""
+        self._grow()
+        self._start(column)
         self._seen[column], self._voted[column], self.votes[column] = -1, -1, np.nan
         self._bound[column] = np.nan
 
@@ -88,14 +117,12 @@ class Track:
         self._grow()
         rings = self._rings
         late = column[rings.changed[column]]
-        self.forget(late)
+        self._again(late)
         rings.changed[late] = False
         since = np.maximum(self._seen[column], rings.oldest[column] - 1)
         new = np.minimum(rings.row[column] - since, rings.capacity)
         # What was traced lies too far back to be continued.
-        self._carry.put(
-            column[new == rings.capacity], fresh_carry(int((new == rings.capacity).sum()))
-        )
+        self._start(column[new == rings.capacity])
         found: list[Pending] = []
         for rows in np.unique(new[new > 0]).tolist():
             some = column[new == rows]

@@ -159,6 +159,16 @@ class History:
         )  # fmt: skip
 
 
+def handed_on(swing: Swing) -> Floats:
+    """The former rises (S, KEPT, 6) of series as their successors should know them: those under way
+    count if they had ended by themselves. Rows are those of `swing`."""
+    scan_ = _Scan(swing, 0)
+    every: Ints = np.arange(len(swing.clock))
+    nothing = np.zeros(len(every))
+    scan_.begun(every, nothing, np.zeros_like(every), nothing + 1, np.full_like(every, CUT))
+    return scan_.state.peaks
+
+
 class _Scan:
     """One pass over rows (S, R); `_state` is the swing that is being carried on, in place."""
 
@@ -196,7 +206,7 @@ class _Scan:
                 steps = np.floor(np.where(np.isnan(before), np.nan, high) / near)
                 self._feet(active, before <= low + near, steps, start)
             self._extremes(active, part, start)
-            self._begun(
+            self.begun(
                 active[reset], x[active, at][reset], start + at[reset], near[each, at][reset],
                 ends_of[active, at][reset],
             )  # fmt: skip
@@ -238,7 +248,7 @@ class _Scan:
         more = np.isfinite(best) & ~(s.crest[series] >= best)
         s.crest[series[more]], s.crest_row[series[more]] = best[more], (base + at)[more]
 
-    def _begun(self, series: Ints, value: Floats, row: Ints, near: Floats, how: Ints) -> None:
+    def begun(self, series: Ints, value: Floats, row: Ints, near: Floats, how: Ints) -> None:
         """A new instance begins with `value`; `how` tells the end of the one before."""
         s = self.state
         now = s.clock[series] + row

@@ -198,6 +198,7 @@ class Observer:
         """Asks for history once for containers that ran before we looked at them."""
         settled = now - 4 * self._settings.scrape_interval_seconds
         new = containers.keys() - self._filled
+        self._predictor.belong({k: c.kin for k, c in containers.items() if k in new})
         if any(containers[key].started_at < settled for key in new):
             rows = max(SHORTEST_PIECE, min(HISTORY_ROWS, SAMPLES_AT_ONCE // len(containers)))
             await self._history({key: containers[key] for key in new}, now, rows)
@@ -215,20 +216,32 @@ class Observer:
             except PermanentError as error:  # what comes now is worth having without it
                 log.warning("No history of memory, forecasts begin anew: %s", error)
                 return
-            self._predictor.ingest(self._samples(history, new, now))
+            self._predictor.ingest(self._samples(history, new, now, past=True))
 
     def _samples(
-        self, usages: Iterable[Usage], containers: Mapping[SeriesKey, Incarnation], now: float
+        self,
+        usages: Iterable[Usage],
+        containers: Mapping[SeriesKey, Incarnation],
+        now: float,
+        past: bool = False,
     ) -> Iterator[Sample]:
+        """Samples of the running containers; of the `past`, those of their predecessors too."""
         for name, run in groupby(usages, attrgetter("namespace", "pod", "container")):
             key = SeriesKey(*name)
             known = containers.get(key)
             for usage in run:
-                if known is None or usage.time < known.started_at:
-                    continue  # nobody's, or of a predecessor with the same name
+                own = known is not None and usage.time >= known.started_at
+                if known is None or not (own or (past and usage.time >= known.created_at)):
+                    continue  # nobody's, or of a predecessor
                 if math.isfinite(usage.value) and usage.time <= now + CLOCK_AHEAD_SECONDS:
                     self._newest = max(self._newest or 0.0, usage.time)
-                yield Sample(key, usage.time, usage.value, known.limit, known.instance)
+                yield Sample(
+                    key,
+                    usage.time,
+                    usage.value,
+                    known.limit,
+                    known.instance if own else known.before,
+                )
 
     async def _queries(
         self, policies: Sequence[HealingPolicy], selection: Selection, now: float

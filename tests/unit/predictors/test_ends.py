@@ -150,6 +150,63 @@ def test_the_operator_learns_the_same_from_earlier_lives():
             assert (found.probability or 0) == pytest.approx(said.probability[t, s], abs=5e-3)
 
 
+def pods_in_turn(runs, related=True):
+    """Whether each of these runs, in pods of one workload, one after the other, raised an alarm."""
+    predictor = ExhaustionPredictor(STEP)
+    told, now = [], 1e9
+    for i, run in enumerate(runs):
+        key = SeriesKey("shop", f"job-{i}", "app")
+        if related:
+            predictor.belong({key: "workload/app"})
+        alarms = []
+        for value in run:
+            predictor.ingest([Sample(key, now, float(value), 1.0, f"uid-{i}/0")])
+            alarms.append(predictor.evaluate(now, HORIZON)[key].alarm)
+            now += STEP
+        told.append(any(alarms))
+        predictor.forget([key])
+    return told
+
+
+def test_pods_of_a_workload_begin_with_what_those_before_them_learned():
+    random = np.random.default_rng(0)
+    runs = []
+    for top in (0.88, 0.9, 0.87):
+        run = np.concatenate([job(50, top), np.full(5, 0.3)])
+        runs.append(run + random.normal(0, 0.002, len(run)))
+    assert pods_in_turn(runs, related=False) == [True, True, True]
+    assert pods_in_turn(runs) == [True, False, False]
+
+
+def test_a_pod_that_was_taken_away_while_it_leaked_teaches_nothing():
+    random = np.random.default_rng(0)
+    runs = [leak(120, end=0.93) + random.normal(0, 0.002, 120) for _ in range(3)]
+    assert pods_in_turn(runs) == [True, True, True]
+
+
+def test_what_a_series_was_told_survives_late_samples_and_is_not_handed_on_twice():
+    key, other = SeriesKey("shop", "job-0", "app"), SeriesKey("shop", "job-1", "app")
+    run = np.concatenate([job(50, 0.88), np.full(5, 0.3)])
+    predictor = ExhaustionPredictor(STEP)
+    predictor.belong({key: "workload/app"})
+    predictor.ingest(Sample(key, 1e9 + STEP * t, float(v), 1.0, "a/0") for t, v in enumerate(run))
+    predictor.evaluate(1e9 + STEP * 54, HORIZON)
+    predictor.belong({other: "workload/app"})
+    later = [Sample(other, 1e9 + STEP * (60 + t), float(v), 1.0, "b/0") for t, v in enumerate(run)]
+    predictor.ingest(s for s in later[:40] if s is not later[20])
+    before = predictor.evaluate(1e9 + STEP * 99, HORIZON)[other].probability
+    predictor.ingest([later[20]])
+    after = predictor.evaluate(1e9 + STEP * 99, HORIZON)[other].probability
+    assert before is not None
+    assert after is not None
+    assert abs(after - before) < 0.1
+    assert max(before, after) < 0.7
+    predictor.forget([key])
+    assert len(predictor._kin._left["workload/app"]) == 1
+    predictor.forget([other])
+    assert len(predictor._kin._left["workload/app"]) == 1
+
+
 rise = st.tuples(
     st.floats(1, 500), st.floats(0.1, 1.2), st.floats(0.05, 0.9), st.floats(1e-4, 0.2),
     st.sampled_from([0.0, 1.0]),

@@ -20,6 +20,8 @@ CPU_BURSTY = 0.02
 LOAD_ROWS = 480
 
 MINUTES, HOURS, DAYS = 60.0, 3_600.0, 86_400.0
+# The horizon for which the settings of trends are given.
+SHORT = 60 * MINUTES
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,8 +29,8 @@ class MetricClass:
     """One class. `by_peaks`: its next peak passes the limit, not its mean. `bursty`: residuals above
     this share of the limit forbid a claim (None: as for memory). `rows` kept per series (None: as for
     memory). `horizon` in seconds that people need to act. `falls`: the limit is approached from
-    above. `act_level` is the share of the limit from which an alarm is raised (None: as for memory).
-    `why` it is decided so."""
+    above. `act_level` is the share of the limit from which an alarm is raised (None: as for memory), `patience`
+    with its rises (None: as for memory). `why` it is decided so."""
 
     name: str
     horizon: float
@@ -38,12 +40,22 @@ class MetricClass:
     rows: int | None = None
     falls: bool = False
     act_level: float | None = None
+    patience: float | None = None
 
     def applied(self, settings: DecisionSettings) -> DecisionSettings:
         """`settings` as they hold for this class."""
-        trend = (
-            settings.trend if self.bursty is None else replace(settings.trend, bursty=self.bursty)
-        )
+        trend = settings.trend
+        if self.bursty is not None:
+            trend = replace(trend, bursty=self.bursty)
+        if self.patience is not None:
+            # Filling and clearing take as much longer as the horizon is.
+            slower = self.horizon / SHORT
+            trend = replace(
+                trend,
+                patience=self.patience,
+                young=trend.young * slower,
+                lasting=trend.lasting * slower,
+            )
         rows = settings.capacity_rows if self.rows is None else self.rows
         return replace(
             settings,
@@ -55,16 +67,20 @@ class MetricClass:
 
 
 def _load(
-    name: str, horizon: float, why: str, *, falls: bool = False, act_level: float | None = None
-) -> MetricClass:
+    name: str, horizon: float, why: str, *, falls: bool = False, act_level: float | None = None,
+    patience: float | None = None,
+) -> MetricClass:  # fmt: skip
     """A bound that may be touched for a moment, and must not be stayed above."""
     return MetricClass(
-        name, horizon, why, by_peaks=False, rows=LOAD_ROWS, falls=falls, act_level=act_level
-    )
+        name, horizon, why, by_peaks=False, rows=LOAD_ROWS, falls=falls, act_level=act_level,
+        patience=patience,
+    )  # fmt: skip
 
 
 # Disks are meant to be filled: with more than 15 % free nobody is woken, as kube-prometheus has it.
 DISK_LEVEL = 0.85
+# And most of what fills a disk within hours is a back-up, a job or a compaction that clears up.
+DISK_PATIENCE = 0.8
 
 
 _ALL = (
@@ -73,8 +89,8 @@ _ALL = (
     _load("load", 30 * MINUTES, "what all pods of a workload bear together"),
     _load("throttling", 30 * MINUTES, "a share of periods; one bad period hurts nobody"),
     _load("volume", 4 * HOURS, "nobody but a person makes room; deletions are not turns of a heap",
-          act_level=DISK_LEVEL),
-    _load("inodes", 4 * HOURS, "as volumes", act_level=DISK_LEVEL),
+          act_level=DISK_LEVEL, patience=DISK_PATIENCE),
+    _load("inodes", 4 * HOURS, "as volumes", act_level=DISK_LEVEL, patience=DISK_PATIENCE),
     MetricClass("connections", 30 * MINUTES, "the next peak finds no descriptor or no free slot"),
     _load("queue", 30 * MINUTES, "a queue that is worked off may be long for a moment"),
     _load("errors", 30 * MINUTES, "a ratio; a lone error is no outage"),

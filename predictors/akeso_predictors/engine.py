@@ -84,9 +84,10 @@ def joined(found: Sequence[Assessment]) -> Assessment:
 
 
 def assess(
-    windows: Windows, horizon: Floats, shapes: Bank, settings: DecisionSettings
+    windows: Windows, horizon: Floats, shapes: Bank, settings: DecisionSettings, step: float
 ) -> Assessment:
-    """Assess N windows; `horizon` (N,) in rows. Series that cannot get there cost a glance only."""
+    """Assess N windows of rows `step` seconds apart; `horizon` (N,) in rows. Series that cannot get
+    there cost a glance only."""
     count = len(windows.limit)
     level = (windows.values[:, -1] / windows.limit).astype(np.float32)
     silent = np.zeros(count, np.bool_)
@@ -104,7 +105,7 @@ def assess(
     )
     for start in range(0, len(near), _BATCH):
         some = near[start : start + _BATCH]
-        part = _fitted(windows.take(some), horizon[some], shapes, settings)
+        part = _fitted(windows.take(some), horizon[some], shapes, settings, step)
         result.probability[some], result.ttf[some], result.bursty[some] = part[:3]
         result.repeated[some] = part[3]
     cyclic = np.flatnonzero(enough & (level < 1) & ~result.bursty & _swinging(windows, horizon))
@@ -212,7 +213,7 @@ def _cycled(
 
 
 def _fitted(
-    windows: Windows, horizon: Floats, shapes: Bank, settings: DecisionSettings
+    windows: Windows, horizon: Floats, shapes: Bank, settings: DecisionSettings, step: float
 ) -> tuple[Floats, Floats, Bools, Bools]:
     limit = windows.limit.astype(np.float32)[:, None]
     newest = windows.values[:, -1:]
@@ -224,7 +225,7 @@ def _fitted(
     safe = ((windows.safe - newest[:, 0]) / windows.limit).astype(np.float32)
     top = _top(posterior, (windows.safe > 0) & settings.by_peaks)
     gap = 1 - (newest[:, 0] / limit[:, 0]) - top
-    lasting, going_on = passage(posterior, gap, age, horizon, shapes, settings.trend)
+    lasting, going_on = passage(posterior, gap, age, shapes, settings.trend, step)
     # A peak beyond the limit (which was another then, or may be crossed) shows nothing safe.
     bounded = (windows.safe > 0) & (windows.safe < windows.limit)
     room = settings.safe_room * (1 - windows.safe / windows.limit)

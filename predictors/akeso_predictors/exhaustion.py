@@ -189,7 +189,9 @@ class ExhaustionPredictor:
                 self._rings.recent(some.column, self.settings.trend.window_rows, some.back),
                 some.limit, some.safe, some.age, some.samples, some.turns,
             )  # fmt: skip
-            found.append(assess(windows, horizon[part], self._bank, self.settings))
+            found.append(
+                assess(windows, horizon[part], self._bank, self.settings, self._rings.step)
+            )
             self._track.count(some, found[-1].probability)
             levelled.append(levelled_off(windows.values, some, self.settings))
         return joined(found), np.concatenate(levelled)

@@ -3,8 +3,8 @@
 Each shape that grows is extrapolated with the uncertainty of its amplitude and of the noise; its
 path is monotone, so it has passed by h exactly when it stands above the limit at h. Shapes are
 mixed by their weights. A trend may end before it gets there: the mixture is damped by the chance
-that it lasts, (A / (A + h)) ** persistence after it has lasted A (Gott 1993, Nature 363), and
-likewise by the share of its rise that is still to come.
+that it lasts, a power of the share of its way that lies behind it, in time A / (A + h) (Gott 1993,
+Nature 363) and in rise.
 """
 
 from __future__ import annotations
@@ -24,12 +24,12 @@ _LEADING = 8
 
 
 def passage(
-    posterior: Posterior, gap: Floats, age: Floats, horizon: Floats, shapes: Bank,
-    settings: TrendSettings,
+    posterior: Posterior, gap: Floats, age: Floats, shapes: Bank, settings: TrendSettings,
+    step: float,
 ) -> tuple[Floats, Floats]:  # fmt: skip
     """Probability of having passed by `AHEAD` rows, (N, G) each: with the chance that the trend
-    ends, and without. `gap` (N,) is the room left as share of the limit, `age` and `horizon` (N,) in
-    rows."""
+    ends, and without. `gap` (N,) is the room left as share of the limit, `age` (N,) in rows of `step`
+    seconds."""
     chosen = _leading(posterior, shapes)
     each = np.arange(len(gap))[:, None]
     rise = np.ascontiguousarray(shapes.rise.T)[chosen]
@@ -39,7 +39,7 @@ def passage(
     spread = np.sqrt(posterior.variance[each, chosen][:, :, None] * rise**2 + noise[:, None])
     passed = normal((amplitude * rise - gap[:, None, None]) / spread)
     passed *= _weights(posterior, shapes, chosen)[:, :, None]
-    lasts = _lasts(posterior, chosen, rise, gap, age, horizon, shapes, settings)
+    lasts = _lasts(posterior, chosen, rise, gap, age, shapes, settings, step)
     lasting, going_on = (passed * lasts).sum(axis=1), passed.sum(axis=1)
     # Damping may fall faster than the rest rises; what has passed stays passed.
     return (
@@ -49,29 +49,28 @@ def passage(
 
 
 def _lasts(
-    posterior: Posterior, chosen: Ints, rise: Floats, gap: Floats, age: Floats, horizon: Floats,
-    shapes: Bank, settings: TrendSettings,
+    posterior: Posterior, chosen: Ints, rise: Floats, gap: Floats, age: Floats, shapes: Bank,
+    settings: TrendSettings, step: float,
 ) -> Floats:  # fmt: skip
-    """How likely each trend goes on until every `AHEAD`, (N, M, G): a power of how much of it lies
-    behind us, the lesser of the share of its time, A / (A + h), and of its rise. An exponential
-    has hardly begun when it is first seen."""
+    """How likely each trend goes on until every `AHEAD`, (N, M, G): a power of how much of its way lies
+    behind us, the geometric mean of the shares of its time and of its rise: a straight rise has both
+    alike, an exponential much time and little rise."""
     whole = age[:, None]
     since = np.where(shapes.since[chosen] > 0, np.minimum(shapes.since[chosen], whole), whole)
     of_time = since[:, :, None] / (since[:, :, None] + AHEAD)
     width = len(shapes.past)
     first = (width - np.minimum(age, width)).astype(np.int64)
     risen = np.maximum(-shapes.past[first[:, None], chosen], 1e-6)
-    behind = np.minimum(of_time, risen[:, :, None] / (risen[:, :, None] + rise))
+    behind = np.sqrt(of_time * (risen[:, :, None] / (risen[:, :, None] + rise)))
     amplitude = np.take_along_axis(posterior.amplitude, chosen, axis=1)
     start = 1 - gap[:, None] - amplitude * risen
     rested = (settings.rested * (whole - since) / since).clip(0, 1)
     # Where a leg is older than the window its start is not seen.
     amid = ((start - settings.born) / settings.born).clip(0, 1) * (whole <= width)
-    # What is fast leaves no time to wait for its end.
-    slow = (since / (settings.slow * horizon[:, None])).clip(0, 1)
-    power = (
-        settings.persistence + (settings.patience + settings.cyclic * (1 - rested) * amid) * slow
-    )
+    aged = since * np.float32(step)
+    watched = (aged / settings.young).clip(0, 1)
+    ends = settings.patience / (1 + (aged / settings.lasting) ** 2)
+    power = settings.persistence + (ends + settings.cyclic * (1 - rested) * amid) * watched
     lasts: Floats = behind ** power[:, :, None].astype(np.float32)
     return lasts
 

@@ -165,7 +165,9 @@ def assessed(history: History, horizon: float) -> Assessed:
             views[s, t], legs.limit[s, t], legs.safe[s, t], legs.age[s, t], legs.samples[s, t],
             legs.turns.at(s, t),
         )  # fmt: skip
-        found = assess(windows, np.full(len(s), horizon, np.float32), shapes, settings)
+        found = assess(
+            windows, np.full(len(s), horizon, np.float32), shapes, settings, history.step
+        )
         probability[part], ttf[part], level[part] = found.probability, found.ttf, found.level
         repeated[part] = found.repeated
         silent[part] = found.bursty | found.unbounded | (windows.samples < settings.min_samples)

@@ -19,14 +19,17 @@ class TrendSettings:
     noise_floor: float = 0.002
     # A lone row this far above (below) both neighbours is a spike, not growth.
     spike: float = 0.05
-    # A trend that has lasted A goes on for another h with probability (A / (A + h)) ** persistence:
-    # the longer it has lasted, the longer it lasts (Gott 1993). 1 would be complete ignorance, 0
-    # believes every trend for ever. Chosen on the development half of bench/exhaustion.py.
-    persistence: float = 0.22
-    # Rises as long as `slow` of the horizon can be watched for a while, so they are believed less: by so
-    # much more power. What is fast against the horizon leaves no time, and is judged by `persistence`.
-    patience: float = 0.06
-    slow: float = 1.0
+    # A trend that has so much of its way to the limit behind it as share B goes on to the end with
+    # probability B ** power: the longer it has lasted, the longer it lasts (Gott 1993). A power of 1 would be
+    # complete ignorance, 0 believes every trend for ever. Chosen, as those below, on the development
+    # half of bench/exhaustion.py.
+    persistence: float = 0.2
+    # Most rises that end (jobs, ramps, warm-ups, first fills) do so within an hour or two; what lasts longer
+    # is mostly a leak. The power is larger by `patience`, which falls to its half at an age of `lasting`
+    # seconds. A rise younger than `young` seconds leaves no time to watch it, and gets less of it.
+    patience: float = 0.2
+    lasting: float = 3600.0
+    young: float = 450.0
     # A slow rise that was not seen to begin from a rest, at a level where no container is born, is more
     # often one tooth of a saw whose first tooth we see than a leak: its power is larger by so much.
     # A rest of `1 / rested` of the rise's own length is enough, births lie below `born` of the limit.
@@ -97,10 +100,11 @@ class DecisionSettings:
     # "... or >= .9 in 2 of 2": certainty need not wait.
     sure_probability: float = 0.9
     sure_votes: int = 2
-    # Act at this level, or earlier when failure may come before help: q10(TTF) < action + slack.
-    act_level: float = 0.70
+    # Act at this level, or earlier when failure may come before help: q10(TTF) < action + slack. Each
+    # two points more spare a fortieth of the false alarms and cost half a minute of lead.
+    act_level: float = 0.72
     action: float = 120.0
-    slack: float = 600.0
+    slack: float = 900.0
     # q90/q10 of the time to failure: a forecast wider than this is no basis for acting.
     max_spread: float = 6.0
     # Missing scrapes that are masked; a longer gap starts a leg, longer silence is stale.

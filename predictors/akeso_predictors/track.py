@@ -111,9 +111,9 @@ class Track:
         self._seen[column], self._voted[column], self.votes[column] = -1, -1, np.nan
         self._bound[column] = np.nan
 
-    def advance(self, column: Ints) -> list[Pending]:
-        """Trace the rows that came since the last time; returns those before the newest that have
-        a vote, oldest first."""
+    def advance(self, column: Ints) -> Iterator[Pending]:
+        """Trace the rows that came since the last time; gives those before the newest that have
+        a vote, some series after others, each oldest first."""
         self._grow()
         rings = self._rings
         late = column[rings.changed[column]]
@@ -123,13 +123,11 @@ class Track:
         new = np.minimum(rings.row[column] - since, rings.capacity)
         # What was traced lies too far back to be continued.
         self._start(column[new == rings.capacity])
-        found: list[Pending] = []
         for rows in np.unique(new[new > 0]).tolist():
             some = column[new == rows]
             size = min(max(_CELLS // rows, 1), SERIES)
             for start in range(0, len(some), size):
-                found += self._traced(some[start : start + size], rows)
-        return sorted(found, key=lambda pending: -pending.back)
+                yield from self._traced(some[start : start + size], rows)
 
     def _traced(self, column: Ints, rows: int) -> list[Pending]:
         rings, settings = self._rings, self._settings

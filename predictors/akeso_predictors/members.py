@@ -27,9 +27,8 @@ _PLAIN_ROWS, _MOST_ROWS = 4096, 1 << 19
 
 _SHAPES = ("none", "mean", "recent", "median", "both", "both-smooth")
 _NAMES = (*smoothing.GRID.names, "drift", "mean", "median", "ets")
-# Members whose setting is the one that missed the next row least, of those that are an ETS model.
+# Members whose setting is the one that missed the next row least.
 FITTED = ("ets", "seasonal-ets")
-_ETS: Ints = np.array([k for k, n in enumerate(smoothing.GRID.names) if n != "reverting"])
 
 
 def needed(short: int, long: int) -> int:
@@ -97,7 +96,7 @@ def said(values: Floats, origins: list[int], rows: Floats, short: int, long: int
         flat = np.stack(rests, axis=1).reshape(_WINDOW, -1)
         recent = flat[-min(max(short, 12), _WINDOW) :]
         paths, missed = smoothing.fitted(flat, rows)
-        best = _ETS[missed[_ETS].argmin(axis=0)]
+        best = missed.argmin(axis=0)
         settings.append(best.reshape(shape[2:]))
         squares.append(np.take_along_axis(missed, best[None], axis=0).reshape(shape[2:]))
         made = np.concatenate([

@@ -64,43 +64,61 @@ def ahead(values: Floats, rows: Floats, chosen: Grid = GRID) -> Floats:
 
 def fitted(values: Floats, rows: Floats, chosen: Grid = GRID) -> tuple[Floats, Floats]:
     """The same, and how much each setting missed the next row by within the columns: mean squares
-    (G, N), newer rows weighing more."""
+    (G, N), newer rows weighing more; infinite for levels that return to a mean, which are no ETS."""
     known = np.isfinite(values)
     filled = np.where(known, values, 0.0)
     mean = filled.sum(axis=0) / np.maximum(known.sum(axis=0), 1)
     level, trend, missed = _filtered(filled - mean, known, chosen)
     powers = _damped(chosen.phi, rows)
-    path = chosen.keep[:, None, None] ** rows[:, None] * level[:, None]
-    forecasts: Floats = mean + path + powers[:, :, None] * trend[:, None]
+    forecasts: Floats = chosen.keep[:, None, None] ** rows[:, None] * level[:, None]
+    forecasts += mean
+    sloped = _span(chosen.phi > 0)
+    forecasts[sloped] += powers[sloped, :, None] * trend[sloped, None]
     recency = _RECENT ** np.arange(len(values) - 1, -1, -1.0)
-    return forecasts, missed / np.maximum(recency @ known, _TINY)
+    missed /= np.maximum(recency @ known, _TINY)
+    missed[chosen.keep < 1] = np.inf
+    return forecasts, missed
 
 
 def _filtered(values: Floats, known: Bools, chosen: Grid) -> tuple[Floats, Floats, Floats]:
     """Level and trend (G, N) after the last row of columns (T, N) that have mean 0, and the sum of
     squares of what they missed the next row by."""
     shape = (len(chosen.names), values.shape[1])
-    level, trend = np.zeros(shape), np.zeros(shape)
+    level, error, step = np.zeros(shape), np.empty(shape), np.empty(shape)
+    trend, missed = np.zeros(shape), np.zeros(shape)
     alpha, beta, phi, keep = (
         x[:, None] for x in (chosen.alpha, chosen.beta, chosen.phi, chosen.keep)
     )
-    drift, error, square = np.empty(shape), np.empty(shape), np.empty(shape)
-    missed = np.zeros(shape)
+    # Work is done on the settings that need it: views of the rows from the first to the last of them.
+    sloped, fading, lasting = (
+        _span(x) for x in (chosen.phi > 0, chosen.keep < 1, chosen.keep == 1)
+    )
+    phi, beta, keep = phi[sloped], beta[sloped], keep[fading]
+    slope, drift, slanted = trend[sloped], np.empty_like(trend[sloped]), level[sloped]
+    sloped_error, faded = error[sloped], level[fading]
+    judged, missing, square = missed[lasting], error[lasting], step[lasting]
     whole = np.all(known, axis=1).tolist()
     for t in range(len(values)):
-        np.multiply(phi, trend, out=drift)
-        np.multiply(keep, level, out=level)
-        level += drift
+        np.multiply(phi, slope, out=drift)
+        faded *= keep
+        slanted += drift
         np.subtract(values[t], level, out=error)
         if not whole[t]:
             error *= known[t]
-        np.multiply(error, error, out=square)
-        missed *= _RECENT
-        missed += square
-        level += alpha * error
-        np.multiply(beta, error, out=error)
-        np.add(drift, error, out=trend)
+        np.multiply(missing, missing, out=square)
+        judged *= _RECENT
+        judged += square
+        np.multiply(alpha, error, out=step)
+        level += step
+        sloped_error *= beta
+        np.add(drift, sloped_error, out=slope)
     return level, trend, missed
+
+
+def _span(chosen: Bools) -> slice:
+    """From the first to the last that is true."""
+    at = np.flatnonzero(chosen)
+    return slice(int(at[0]), int(at[-1]) + 1) if len(at) else slice(0, 0)
 
 
 def _damped(phi: Floats, rows: Floats) -> Floats:

@@ -181,7 +181,8 @@ class Follower:
         if m.whole is not None:  # a limit that may change with the pods, in cores
             return Sample(m.key, m.time, m.value, m.bound.value, m.instance)
         reach = self._tracks[m.key].reach
-        return Sample(m.key, m.time, max(0.0, reach - m.way), reach or None, m.instance)
+        limit = reach * m.unit or None
+        return Sample(m.key, m.time, max(0.0, reach - m.way) * m.unit, limit, m.instance)
 
     def _mark(self, track: _Track, m: Measured) -> None:
         """The onset of a crossing is its first sample; a gap in the samples begins it anew."""

@@ -11,7 +11,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from types import MappingProxyType
 
-from akeso.api.policy import Comparison, HealingPolicy, Signal, Threshold
+from akeso.api.policy import Builtin, Comparison, HealingPolicy, Signal, Threshold
 from akeso.domain.finding import Signal as About
 from akeso.domain.forecast import LOAD, Forecast, LoadKey, SeriesKey
 from akeso.domain.workload import Container, Kind, PodRef, Snapshot
@@ -29,7 +29,8 @@ class Measured:
 
     `bound` is what must not be crossed, in the unit of `value`; `whole` what would be 100 % where
     the bound is a share of it. `instance` names whom the series measures: when it changes, what was
-    learnt of it no longer holds. `pods` are those it speaks of.
+    learnt of it no longer holds. `pods` are those it speaks of. `unit` is what 1 of `value` stands
+    for where that changes with the limit: a share of a limit that is raised is no fall.
     """
 
     key: LoadKey
@@ -39,6 +40,7 @@ class Measured:
     instance: str
     pods: tuple[PodRef, ...]
     whole: float | None = None
+    unit: float = 1.0
 
     @property
     def crossed(self) -> bool:
@@ -299,4 +301,7 @@ def _measured(
     standard = pair.signal.standard
     of = standard.metric_class if standard is not None else LOAD
     key = LoadKey(ref.namespace, pod, "", pair.source, ref.uid, labels, of)
-    return Measured(key, reading.time, reading.value, bound, instance, pods)
+    scaler, unit = pair.seen.autoscaler, 1.0
+    if pair.signal.builtin is Builtin.AUTOSCALER_CEILING and scaler is not None:
+        unit = scaler.max_replicas / 100  # replicas, of which the ceiling is the limit
+    return Measured(key, reading.time, reading.value, bound, instance, pods, unit=unit)

@@ -135,6 +135,21 @@ async def test_descriptors_that_leak_are_foreseen() -> None:
     assert " % of its file descriptors and reaches 90 % in about " in said
 
 
+async def test_a_ceiling_that_is_raised_is_a_limit_that_is_raised_and_no_fall() -> None:
+    world, w = scene(Builtin.AUTOSCALER_CEILING, lambda t: 50.0, forecast={"horizon": "30m"})
+    w.asked_for = 16
+    found = []
+    for most in (20, 40):
+        w.autoscaler = Autoscaler("web", "uid-hpa", str(most), min_replicas=1, max_replicas=most)
+        await world.run(300)
+        [forecast] = world.engine.predictor.evaluate(world.cluster.now, 1_800.0).values()
+        found.append(forecast)
+    before, after = found
+    assert (before.value, before.limit) == pytest.approx((16, 0.99 * 20))
+    assert (after.value, after.limit) == pytest.approx((16, 0.99 * 40))
+    assert after.samples > before.samples  # the leg goes on
+
+
 async def test_a_ladder_of_ones_own_is_tried() -> None:
     world, _ = scene(
         Builtin.DESCRIPTOR_EXHAUSTION, lambda t: 95.0, ladder=[{"healer": "RestartPods"}]

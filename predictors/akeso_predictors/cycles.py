@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from akeso_predictors.checks import Floats
+from akeso_predictors.checks import Floats, Ints
 from akeso_predictors.passage import normal
 from akeso_predictors.settings import TrendSettings
 from akeso_predictors.shapes import AHEAD
@@ -26,13 +26,19 @@ _PRIOR_FLAT = 0.5
 
 
 def growing(
-    ago: Floats, level: Floats, scatter: Floats, settings: TrendSettings
+    ago: Floats,
+    level: Floats,
+    scatter: Floats,
+    whole: Ints,
+    horizon: Floats,
+    settings: TrendSettings,
 ) -> tuple[Floats, Floats]:
     """Probability of turns beyond the limit by `AHEAD` rows, (N, G) each: with the chance that the
     growth ends, and without.
 
     `ago`, `level` (N, KEPT) of turns in rows and as share of the limit, newest last, NaN where there
-    are none; `scatter` (N,) is how far they lie apart by habit.
+    are none; `scatter` (N,) is how far they lie apart by habit; `whole` (N,) the rows that the instance
+    is seen for, `horizon` (N,) in rows.
     """
     there = np.isfinite(level)
     w = there.astype(np.float64)
@@ -64,7 +70,14 @@ def growing(
     already = passed[:, :, :1]
     passed = (passed - already).clip(0) / np.maximum(1 - already, 0.05) * weight[:, :, None]
     age = np.nan_to_num(ago)[:, :, None]
-    lasts = (age / np.maximum(age + AHEAD, 1)) ** settings.persistence
+    # Growth that was not seen to begin from a rest is more often the first of a cycle of cycles (young
+    # collections until the first full one) than a leak, unless it is fast.
+    rested = (settings.rested * (whole[:, None, None] - age) / np.maximum(age, 1)).clip(0, 1)
+    start = (y_mean - slope * f_mean)[:, :, None]
+    amid = ((start - settings.born) / settings.born).clip(0, 1)
+    slow = (age / horizon[:, None, None]).clip(0, 1)
+    power = settings.persistence + settings.cyclic * (1 - rested) * amid * slow
+    lasts = (age / np.maximum(age + AHEAD, 1)) ** power
     lasting, going_on = (passed * lasts).sum(axis=1), passed.sum(axis=1)
     return (
         np.maximum.accumulate(lasting, axis=1).clip(0, 1),

@@ -202,7 +202,7 @@ def _cycled(
         (turns.ago, turns.level, scatter, news),
         (turns.floor_ago, turns.floor_level, scatter * settings.trend.floor_wear, True),
     ):
-        lasting, going_on = growing(ago, level / limit, habit, settings.trend)
+        lasting, going_on = growing(ago, level / limit, habit, turns.whole, horizon, settings.trend)
         probability = at(lasting, np.minimum(horizon, AHEAD[-1])).astype(np.float32)
         more = (probability > result.probability[where]) & heard
         result.probability[where[more]] = probability[more]

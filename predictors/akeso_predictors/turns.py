@@ -89,7 +89,7 @@ class Turns:
     """Turns known at N rows, (N, KEPT) each, newest last, NaN where there are none: how many rows
     ago, level and height of peaks in the unit of the metric; the same of floors. `top` (N,) is the
     highest peak that lower ones have followed (0: none). `peaks` (N, KEPT, 6) are those of `Swing`, `now` (N,) is
-    the row that they are looked at from."""
+    the row that they are looked at from, `whole` (N,) how many rows the instance is seen for."""
 
     ago: Floats
     level: Floats
@@ -99,6 +99,7 @@ class Turns:
     floor_level: Floats
     peaks: Floats
     now: Ints
+    whole: Ints
 
     def rises(self) -> Floats:
         """Former rises, of former instances too, (N, KEPT, 5): how many rows ago and where they ended, how
@@ -122,7 +123,7 @@ def _turns(peaks: Floats, floors: Floats, now: Ints, fresh_age: Ints) -> Turns:
         np.where(own, ago, np.nan), np.where(own, peaks[..., 1], np.nan),
         np.where(own, peaks[..., 2], np.nan), np.where(own[:, -1], peaks[:, -1, 3], 0),
         np.where(own_floor, floor_ago, np.nan), np.where(own_floor, floors[..., 1], np.nan),
-        peaks, now,
+        peaks, now, fresh_age,
     )  # fmt: skip
 
 

@@ -81,15 +81,16 @@ def said(values: Floats, origins: list[int], rows: Floats, short: int, long: int
     parts: list[Floats] = []
     settings: list[Ints] = []
     squares: list[Floats] = []
+    shapes = [_shapes(values[:origin], short) for origin in origins]
     for kind in _kinds(short, long):
         rests: list[Floats] = []
         futures: list[Floats] = []
-        for origin in origins:
+        for origin, shape_of in zip(origins, shapes, strict=True):
             back = min(_WINDOW, origin)
             rest: Floats = np.full((_WINDOW, values.shape[1]), np.nan)
             rest[_WINDOW - back :] = values[origin - back : origin]
             if kind != "none":
-                season = _season(kind, values[:origin], back, int(rows[-1]), short, long)
+                season = _season(kind, shape_of, values[:origin], back, int(rows[-1]), long)
                 rest[_WINDOW - back :] -= season[:back]
                 futures.append(season[back:][at])
             rests.append(rest)
@@ -113,22 +114,34 @@ def said(values: Floats, origins: list[int], rows: Floats, short: int, long: int
     return Told(np.concatenate(parts), np.stack(settings), np.stack(squares))
 
 
-def _season(kind: str, past: Floats, back: int, ahead: int, short: int, long: int) -> Floats:
+def _shapes(past: Floats, cycle: int) -> dict[str, Floats]:
+    """The shapes (m, S) of the shorter cycle, by kind."""
+    if not cycle:
+        return {}
+    cycles = seasons.blocks(past, cycle, _CYCLES)
+    middle = seasons.shaped(cycles, 1.0, middle=True)
+    return {
+        "mean": seasons.shaped(cycles, _KEEP, middle=False),
+        "recent": seasons.shaped(cycles, _KEEP_LESS, middle=False),
+        "median": seasons.smoothed(middle, round(_SMOOTH * cycle)),
+    }
+
+
+def _season(
+    kind: str, shapes: dict[str, Floats], past: Floats, back: int, ahead: int, long: int
+) -> Floats:
     """The season of the last `back` rows and of the next `ahead` (back + ahead, S)."""
-    keep = _KEEP_LESS if kind == "recent" else _KEEP
-    shape = seasons.profile(past, short, _CYCLES, keep, middle=kind == "median")
-    if kind == "median":
-        shape = seasons.smoothed(shape, round(_SMOOTH * short))
+    if kind in shapes:
+        return seasons.tiled(shapes[kind], back, ahead)
+    shape = shapes["mean"]
     season = seasons.tiled(shape, back, ahead)
-    if kind in ("mean", "recent", "median"):
-        return season
     recent = past[-_LONG_CYCLES * long :]
     rest = recent - seasons.tiled(shape, len(recent), 0)
     extra = seasons.profile(rest, long, _LONG_CYCLES)
     if kind == "both-smooth":
         # Few cycles prove little: the fewer, the less is believed.
         cycles = min(len(past) / long, _LONG_CYCLES)
-        extra = seasons.smoothed(extra, round(3 * _SMOOTH * short)) * (cycles / (cycles + 0.5))
+        extra = seasons.smoothed(extra, round(3 * _SMOOTH * len(shape))) * (cycles / (cycles + 0.5))
     return season + seasons.tiled(extra, back, ahead)
 
 

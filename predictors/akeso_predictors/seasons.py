@@ -235,19 +235,28 @@ def profile(
 ) -> Floats:
     """The shape (m, S) of a cycle that ends with the last row of `values` (T, S): mean (older cycles
     weigh `keep` times the next) or median of at most `most` cycles, each less its moving average."""
+    return shaped(blocks(values, cycle, most), keep, middle)
+
+
+def blocks(values: Floats, cycle: int, most: int) -> Floats:
+    """The last cycles (n, m, S) of columns (T, S), at most so many, each less its moving average."""
     rows, series = values.shape
     cycles = min(most, -(-rows // cycle))
     recent = values[-cycles * cycle :]
     lead = np.full((cycles * cycle - len(recent), series), np.nan)
     level = moving_average(recent, cycle)
-    blocks = np.concatenate([lead, recent - level]).reshape(cycles, cycle, series)
-    known = np.isfinite(blocks)
+    return np.concatenate([lead, recent - level]).reshape(cycles, cycle, series)
+
+
+def shaped(cycles: Floats, keep: float, middle: bool) -> Floats:
+    """The shape of cycles (n, m, S) that are cut already."""
     if middle:
-        shape: Floats = median(blocks)
+        shape: Floats = median(cycles)
     else:
-        weight = keep ** np.arange(cycles - 1, -1, -1.0)[:, None, None] * known
+        known = np.isfinite(cycles)
+        weight = keep ** np.arange(len(cycles) - 1, -1, -1.0)[:, None, None] * known
         total = weight.sum(axis=0)
-        shape = (weight * np.where(known, blocks, 0)).sum(axis=0) / np.where(total > 0, total, 1)
+        shape = (weight * np.where(known, cycles, 0)).sum(axis=0) / np.where(total > 0, total, 1)
     centred: Floats = shape - shape.mean(axis=0)
     return centred
 

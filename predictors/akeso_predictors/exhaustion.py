@@ -144,10 +144,11 @@ class ExhaustionPredictor:
 
     def mark_reached(self, key: SeriesKey, time: float) -> None:
         """The limit was reached at `time` though no sample shows it: the container was OOM-killed.
-        To be told before the samples of its successor are evaluated; once or more often."""
+        To be told before the samples of its successor come; once or more often."""
         column = self._rings.column.get(key)
         if column is not None:
             self._claims.reached(column, time)
+            self._rings.kill(column, time)
 
     def history(self, key: SeriesKey) -> tuple[Floats, Floats]:
         """Times (Unix seconds) and values of the samples that are kept, oldest first."""

@@ -23,9 +23,9 @@ from akeso_predictors.turns import CUT, ENDED, REACHED, History, Swing, fresh_sw
 
 # Larger than any scaled value, so that a later segment always wins a running maximum.
 _LIFT = 4.0
-# What begins an instance: another container, or an action or a rollout.
-REPLACED, ACTED = 1, 2
-# Rows that a series is carried on at its pace, to see whether it reached its limit unseen.
+# What begins an instance: another container, an action or a rollout, a container after an OOM kill.
+REPLACED, ACTED, KILLED = 1, 2, 3
+# Rows at its pace within which a series may have reached its limit unseen.
 _UNSEEN = 2
 
 
@@ -113,8 +113,8 @@ def trace(
     """Segment rows (S, R), oldest first, that follow `carry`; returns the next carry.
 
     `values` and `limits` are NaN where missing; `begins` (S, R) marks the first row of another
-    container (`REPLACED`) and the first after a rollout or an action (`ACTED`). A missing limit keeps
-    the one before.
+    container (`REPLACED`; `KILLED` where the one before is known to have reached its limit) and the
+    first after a rollout or an action (`ACTED`). A missing limit keeps the one before.
     """
     valid = np.isfinite(values)
     first_ever = valid & ~_any_before(valid, np.isfinite(carry.last))
@@ -140,11 +140,9 @@ def trace(
             _one_before(part, carried)[instance, row]
             for part, carried in ((first, carry.last), (second, carry.before), (third, carry.third))
         )
-        reached = _reached(
-            last, before, third_last, bound[instance, row], gaps[instance, row], settings
+        ends[instance, row] = _ended(
+            marks[instance, row], last, before, third_last, bound[instance, row], settings
         )
-        told = np.where(marks[instance, row] == ACTED, CUT, ENDED)
-        ends[instance, row] = np.where(reached, REACHED, told)
     turns, swing = scan(measured, swings, ends, fresh_age, carry.swing)
     legs = Legs(
         age=_count(np.ones_like(valid), starts, carry.age),
@@ -168,21 +166,23 @@ def _one_before(rows: Floats, carried: Floats) -> Floats:
     return np.concatenate([carried[:, None], rows[:, :-1]], axis=1)
 
 
-def _reached(
+def _ended(
+    how: Ints,
     first: Floats,
     second: Floats,
     third: Floats,
     limit: Floats,
-    gap: Ints,
     settings: DecisionSettings,
-) -> Bools:
-    """Whether instances that ended after these samples (N,), newest first, had reached their limit:
-    no sample shows the last moment, but at the pace of the last rows it was reached."""
+) -> Ints:
+    """How instances ended after these samples (N,), newest first. No sample shows the last moment: where
+    nobody told (`KILLED`), one row on at the pace of the last tells that the limit was reached, and where
+    two would have been needed nobody knows."""
     with np.errstate(invalid="ignore"):
         pace = np.fmax(np.fmax(first - second, (first - third) / 2), 0)
-        last = first + pace * gap.clip(1, _UNSEEN)
-        reached: Bools = last >= (1 - settings.limit_near) * limit
-    return reached
+        near = (1 - settings.limit_near) * limit
+        reached = (how == KILLED) | (first + pace >= near)
+        unknown = (how == ACTED) | (first + _UNSEEN * pace >= near)
+    return np.where(reached, REACHED, np.where(unknown, CUT, ENDED))
 
 
 def _any_before(valid: Bools, carried: Bools) -> Bools:

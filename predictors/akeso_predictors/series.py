@@ -17,7 +17,7 @@ from numpy.typing import ArrayLike, NDArray
 from akeso.domain.forecast import Sample, SeriesKey
 from akeso_predictors import checks
 from akeso_predictors.checks import HUGE, Bools, Floats, Ints
-from akeso_predictors.legs import ACTED, REPLACED
+from akeso_predictors.legs import ACTED, KILLED, REPLACED
 
 _FIRST_COLUMNS = 64
 # Series of a block that are inserted at once: bounds what a back-fill takes beside the rings.
@@ -29,7 +29,8 @@ class SeriesRings:
 
     Samples may come in any order and more than once; late ones fill the row they belong to. What
     cannot be a measurement (NaN, infinite, negative) is missing, never zero. `resets` marks the
-    first row of a new instance (`REPLACED`) and the first row after `mark` (`ACTED`).
+    first row of a new instance (`REPLACED`; `KILLED` where `kill`
+    told so) and the first row after `mark` (`ACTED`).
     """
 
     def __init__(self, step: float, capacity: int) -> None:
@@ -55,10 +56,12 @@ class SeriesRings:
         # row is marked, whether history changed.
         self.instance: Ints = np.full(columns, -1, dtype=np.int64)
         self.marked: Floats = np.full(columns, np.nan)
+        # When the running instance's predecessor was killed at its limit, as far as we were told.
+        self.killed: Floats = np.full(columns, np.nan)
         self.changed: Bools = np.zeros(columns, dtype=np.bool_)
 
     _ARRAYS = (
-        "values", "times", "limits", "resets", "row", "oldest", "newest", "instance", "marked", "changed",
+        "values", "times", "limits", "resets", "row", "oldest", "newest", "instance", "marked", "killed", "changed",
     )  # fmt: skip
 
     def columns(self, keys: Sequence[SeriesKey]) -> Ints:
@@ -168,7 +171,11 @@ class SeriesRings:
         earlier = np.where(head, self.instance[column], np.roll(instance, 1))
         due = (time > self.marked[column]) & (head | ~(np.roll(time, 1) > self.marked[column]))
         replaced = (earlier != instance) & (earlier != -1)
-        resets = np.where(due, ACTED, np.where(replaced, REPLACED, 0))
+        before = np.where(head, self.newest[column], np.roll(time, 1))
+        killed = self.killed[column]
+        at_limit = (killed <= time) & (killed > before - 2 * self.step)
+        begun = np.where(replaced, np.where(at_limit, KILLED, REPLACED), 0)
+        resets = np.where(due, ACTED, begun)
         self._clear(at, last)
         kept = row > last[group] - self.capacity
         where = column[kept], row[kept] % self.capacity
@@ -225,6 +232,10 @@ class SeriesRings:
         """The next row after `time` is the first after an action."""
         self.marked[column] = time
 
+    def kill(self, column: int, time: float) -> None:
+        """An instance was killed at its limit at `time`."""
+        self.killed[column] = time
+
     def spots(self, column: Ints, rows: int, back: int = 0) -> tuple[Ints, Ints]:
         """Where the `rows` rows lie that end `back` rows before the newest: an index (N, rows)."""
         return column[:, None], self._places(column, rows, back)
@@ -254,4 +265,5 @@ class SeriesRings:
                 self.resets[column], self.changed[column] = 0, False
                 self.row[column], self.oldest[column], self.newest[column] = -1, -1, -np.inf
                 self.instance[column], self.marked[column] = -1, np.nan
+                self.killed[column] = np.nan
                 self._free.append(column)

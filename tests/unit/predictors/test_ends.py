@@ -245,3 +245,24 @@ def test_the_higher_a_rise_has_come_the_fewer_had_ended_further_up(rises, level,
     both = lessons(told, levels, np.full(2, 0.01), np.full(2, 20.0), np.ones(2), DecisionSettings())
     assert both.below[1] <= both.below[0] + 1e-9
     assert both.at_limit[1] == pytest.approx(both.at_limit[0])
+
+
+def test_a_kill_that_samples_do_not_show_is_told_by_the_container_s_state():
+    """The last sample of a life may be old: 88 % is all that was seen of these two."""
+    values, _, begins = lives(leak(110, end=0.88), leak(105, end=0.88), leak(130))
+    found = {}
+    for told in (True, False):
+        predictor, key = ExhaustionPredictor(STEP), SeriesKey("shop", "pod", "app")
+        life, found[told] = 0, 0.0
+        for t, value in enumerate(values):
+            now = 1e9 + STEP * t
+            life = sum(t >= begin for begin in begins) - 1
+            if told and t in begins[1:]:
+                predictor.mark_reached(key, now - STEP)
+            if np.isfinite(value):
+                predictor.ingest([Sample(key, now, float(value), 1.0, f"a/{life}")])
+            said = predictor.evaluate(now, HORIZON)
+            if life == 2 and value < 0.8:
+                found[told] = max(found[told], said[key].probability or 0)
+    assert found[True] > 0.8
+    assert found[False] < 0.6

@@ -53,15 +53,17 @@ def _lasts(
     settings: TrendSettings, step: float,
 ) -> Floats:  # fmt: skip
     """How likely each trend goes on until every `AHEAD`, (N, M, G): a power of how much of its way lies
-    behind us, the geometric mean of the shares of its time and of its rise: a straight rise has both
-    alike, an exponential much time and little rise."""
+    behind us, the geometric mean of the shares of its time and of its rise in which the lesser weighs
+    thrice: a straight rise has both alike, an exponential much time and little rise."""
     whole = age[:, None]
     since = np.where(shapes.since[chosen] > 0, np.minimum(shapes.since[chosen], whole), whole)
     of_time = since[:, :, None] / (since[:, :, None] + AHEAD)
     width = len(shapes.past)
     first = (width - np.minimum(age, width)).astype(np.int64)
     risen = np.maximum(-shapes.past[first[:, None], chosen], 1e-6)
-    behind = np.sqrt(of_time * (risen[:, :, None] / (risen[:, :, None] + rise)))
+    of_rise = risen[:, :, None] / (risen[:, :, None] + rise)
+    lesser, greater = np.minimum(of_time, of_rise), np.maximum(of_time, of_rise)
+    behind = np.sqrt(lesser * np.sqrt(lesser * greater))
     amplitude = np.take_along_axis(posterior.amplitude, chosen, axis=1)
     start = 1 - gap[:, None] - amplitude * risen
     rested = (settings.rested * (whole - since) / since).clip(0, 1)

@@ -262,7 +262,7 @@ def _drawn(width: Floats, deviation: Floats, levels: tuple[float, ...]) -> Float
     which knows how errors grow."""
     drawn = np.empty_like(width)
     least: Floats = np.zeros_like(deviation)
-    for at in np.argsort(levels):
+    for at in sorted(range(len(levels)), key=levels.__getitem__):
         model = NormalDist().inv_cdf(0.5 + levels[at] / 200) * deviation
         seldom = (levels[at] / 100) ** _SELDOM
         share = _MODEL * seldom

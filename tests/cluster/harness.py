@@ -272,7 +272,7 @@ class World:
     def fatigue(self, pod: str, value: float) -> None:
         self.stage.exporter.put("fatigue", value, namespace=self.name, pod=pod)
 
-    async def leak(self, name: str = "web", share: float = 0.5, rate: float = 0.0005) -> None:
+    async def leak(self, name: str = "web", share: float = 0.15, rate: float = 0.001) -> None:
         """From now on every container of a workload's pods uses a little more each second.
 
         `share` of the limit at first, and `rate` of it more each second.

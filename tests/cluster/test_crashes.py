@@ -31,7 +31,7 @@ from cluster.workloads import (
 When = Literal["before", "committed"]
 WHENS: tuple[When, ...] = ("before", "committed")
 # As old as a leak has to be, so that an operator that starts then foresees its end at once.
-HISTORY_SECONDS = 70
+HISTORY_SECONDS = 80
 
 
 @dataclass(frozen=True)

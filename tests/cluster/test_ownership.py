@@ -42,7 +42,7 @@ async def tired_pods(here: World) -> AsyncGenerator[None]:
 @asynccontextmanager
 async def a_leak(here: World) -> AsyncGenerator[None]:
     await here.tire()
-    await here.leak(rate=0.005)  # a forecast soon
+    await here.leak(share=0.5, rate=0.005)  # a forecast soon
     yield
 
 

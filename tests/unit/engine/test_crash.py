@@ -62,7 +62,7 @@ WRITES = {
 
 def stuck() -> tuple[World, SimWorkload]:
     """The new pods never get ready."""
-    world, w = leak([{**LASTING, "timeoutSeconds": 60}], replicas=2, leak=0.0, heap=170 * MIB)
+    world, w = leak([{**LASTING, "timeoutSeconds": 60}], replicas=2, leak=0.0, heap=182 * MIB)
     w.bad["v2"] = "unready"
     return world, w
 

@@ -151,9 +151,9 @@ async def test_a_new_process_without_history_begins_anew() -> None:
 
 async def test_load_that_a_new_pod_shares_is_looked_at_anew() -> None:
     world, w = loaded(lambda t: 1.0 + 0.001 * t)
-    await world.run(600)
+    await world.run(450)  # 1.45 cores, of 3
     world.cluster.scale(w, 6)
-    await world.run(900)  # 2.5 cores, of 6 now
+    await world.run(1_050)  # 2.5 cores, of 6 now
     assert world.healings() == []
 
 

@@ -282,7 +282,7 @@ async def test_a_person_may_ask_for_room_before_anything_alarms() -> None:
     world, w = raising()
     shrink(w, 60 * MIB)
     w.leak_of[pod_of(w).ref.uid] = 0.12 * MIB  # 256 MiB within the half hour, and far from it yet
-    await world.run(150)
+    await world.run(240)
     assert world.healings() == []
     asked(world, w, healer="RaiseMemory")
     await world.until(world.completed())

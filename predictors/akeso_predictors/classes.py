@@ -80,7 +80,7 @@ def _load(
 # Disks are meant to be filled: with more than 15 % free nobody is woken, as kube-prometheus has it.
 DISK_LEVEL = 0.85
 # And most of what fills a disk within hours is a back-up, a job or a compaction that clears up.
-DISK_PATIENCE = 0.75
+DISK_PATIENCE = 0.5
 
 
 _ALL = (

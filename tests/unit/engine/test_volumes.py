@@ -51,12 +51,12 @@ def told(percent: Callable[[float], float]) -> Callable[[float], list[Reading]]:
 
 
 async def test_a_volume_that_fills_is_told_to_a_person_once_hours_before_it_is_full() -> None:
-    world, _ = filling(lambda t: 40 + t / 400)  # 90 % after 20,000 s
-    await world.until(world.opened(), within=20_000)
+    world, _ = filling(lambda t: 40 + t / 200)  # 90 % after 10,000 s
+    await world.until(world.opened(), within=10_000)
     [healing] = world.healings()
     assert healing.spec.origin is Origin.FORECAST
     opened = healing.spec.evidence.sampled_at.timestamp() - NOW
-    assert 20_000 - opened >= 2_400
+    assert 10_000 - opened >= 1_800
     assert healing.spec.evidence.message.startswith("volume data is ")
     assert "% full and reaches 90 % in about" in healing.spec.evidence.message
     await world.run(3_600)

@@ -44,7 +44,7 @@ def test_of_two_rises_of_one_form_the_longer_is_believed_more() -> None:
 
 
 def test_what_fills_a_disk_within_an_hour_is_awaited_longer_than_what_fills_memory() -> None:
-    values = np.stack([risen(seed, 240, 90, 0.4, 0.86) for seed in SEEDS], axis=1)
+    values = np.stack([risen(seed, 240, 90, 0.4, 0.83) for seed in SEEDS], axis=1)
     said = [
         replay(values, 1.0, 60.0, 4 * 3600.0, metric_class=name).alarm.any(axis=0).mean()
         for name in ("memory", "volume")

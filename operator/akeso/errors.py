@@ -21,6 +21,14 @@ class TransientError(AkesoError):
         self.retry_after = retry_after
 
 
+class UnreachedError(TransientError):
+    """Nothing that answers as it should is there: who asks again at once learns the same."""
+
+
+class SilentError(TransientError):
+    """No answer in time, from a server that is down or of which too much was asked."""
+
+
 class PermanentError(AkesoError):
     """Trying the same again cannot help: a refused right, an invalid object, a wrong query."""
 

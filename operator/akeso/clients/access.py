@@ -15,7 +15,7 @@ from urllib.parse import urlsplit
 
 import aiohttp
 
-from akeso.errors import TransientError
+from akeso.errors import TransientError, UnreachedError
 from akeso.settings import Settings
 from akeso.settings.names import key_of
 
@@ -87,6 +87,11 @@ class Access:
             self._context, self._made_from = self._new_context(), stamps
         return self._context
 
+    def stamps(self) -> tuple[object, ...]:
+        """Another value when one of the files has changed."""
+        files = (self.ca_file, self.certificate_file, self.key_file)
+        return tuple(map(self._stamp, (*files, self.token_file, self.password_file)))
+
     def authorities(self) -> str | bool:
         """What requests verifies with, the same as aiohttp: a file, or a folder."""
         paths = ssl.get_default_verify_paths()
@@ -145,10 +150,10 @@ class Access:
             f"{self.what} is not asked: {file} {why}; correct the file, or {self.key(name)}."
         )
 
-    def unreached(self, error: Exception) -> TransientError:
+    def unreached(self, error: Exception) -> UnreachedError:
         """What keeps a connection from coming about, and what to do. Foreign errors quote URLs, of
         which only the host is told."""
-        return TransientError(f"{self.what} at {self.host} cannot be reached: {self._why(error)}")
+        return UnreachedError(f"{self.what} at {self.host} cannot be reached: {self._why(error)}")
 
     def _why(self, error: Exception) -> str:
         said = _chain(error)
@@ -172,7 +177,7 @@ class Access:
             return f"{error.strerror}."
         return f"the connection failed ({type(error).__name__})."
 
-    def refusal(self, status: int) -> TransientError | None:
+    def refusal(self, status: int) -> UnreachedError | None:
         """What an answer's status means that is none of an API's own; None: read on."""
         if status == 401:
             chosen = [k for k in ("token_file", "username") if getattr(self, k) is not None]
@@ -197,8 +202,8 @@ class Access:
             return self._refused(status, f"the answer is no JSON but a page; {what}")
         return TransientError(f"{self.what} answered HTTP {status} without JSON.")
 
-    def _refused(self, status: int, said: str) -> TransientError:
-        return TransientError(f"{self.what} at {self.host} answered HTTP {status}: {said}")
+    def _refused(self, status: int, said: str) -> UnreachedError:
+        return UnreachedError(f"{self.what} at {self.host} answered HTTP {status}: {said}")
 
 
 _NO_NAME = (

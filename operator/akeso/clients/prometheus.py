@@ -11,18 +11,19 @@ import json
 import logging
 import math
 from collections.abc import Generator, Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from typing import Any
 
 import aiohttp
 
 from akeso.clients import prometheus_history
 from akeso.clients.access import Access
+from akeso.clients.backoff import Gate
 from akeso.clients.counters import rates
 from akeso.clients.kubernetes.raw import Json, part, parts, text
 from akeso.clients.promql import duration, matcher, selector
 from akeso.engine.garbage import uncollected
-from akeso.errors import PermanentError, TransientError
+from akeso.errors import PermanentError, SilentError, TransientError
 from akeso.protocols import Reading, Usage
 from akeso.settings import Settings
 
@@ -45,6 +46,7 @@ class PrometheusSource:
         self._access = Access.of("Prometheus", settings.prometheus_url, settings)
         self._settings = settings
         self._largest = largest
+        self.gate = Gate()
         self._window = 3 * settings.scrape_interval_seconds
         self._session: aiohttp.ClientSession | None = None
 
@@ -66,7 +68,8 @@ class PrometheusSource:
 
     async def cpu_history(self, start: float, end: float, step: float) -> Sequence[Usage]:
         query = f"sum by (namespace, pod, container) (rate({self._cpu_selector}))"
-        found = await prometheus_history.steps(self._history, query, (start, end, step))
+        with self._passed():
+            found = await prometheus_history.steps(self._history, query, (start, end, step))
         with _garbage():
             return list(usages(found))
 
@@ -100,14 +103,18 @@ class PrometheusSource:
             return list(_readings(found))
 
     async def memory_history(self, start: float, end: float) -> Sequence[Usage]:
-        found = await prometheus_history.samples(self._history, self.memory_selector, start, end)
+        with self._passed():
+            found = await prometheus_history.samples(
+                self._history, self.memory_selector, start, end
+            )
         with _garbage():
             return list(usages(found))
 
     async def evaluate_range(
         self, query: str, start: float, end: float, step: float
     ) -> Sequence[Sequence[Reading]]:
-        found = await prometheus_history.steps(self._history, query, (start, end, step))
+        with self._passed():
+            found = await prometheus_history.steps(self._history, query, (start, end, step))
         with _garbage():
             rows = [[(part(s, "metric"), *v) for v in s["values"]] for s in found]
             return [list(_readings(row)) for row in rows]
@@ -117,13 +124,20 @@ class PrometheusSource:
         limit = self._settings.prometheus_timeout_seconds
         return prometheus_history.Way(self._access, limit, self._largest)
 
+    def _passed(self) -> AbstractContextManager[None]:
+        return self.gate.passed(self._access.stamps())
+
     async def _query(self, query: str) -> Json:
+        with self._passed():
+            return await self._asked(query)
+
+    async def _asked(self, query: str) -> Json:
         form = {"query": query, "lookback_delta": duration(self._window)}
         try:
             status, raw = await self._post(f"{self._access.url}/api/v1/query", form)
         except TimeoutError as e:
             limit = self._settings.prometheus_timeout_seconds
-            raise TransientError(f"Prometheus gave no answer within {limit:.0f} s.") from e
+            raise SilentError(f"Prometheus gave no answer within {limit:.0f} s.") from e
         except (aiohttp.ClientError, OSError) as e:
             raise self._access.unreached(e) from e
         return answer(self._access, query, status, raw)

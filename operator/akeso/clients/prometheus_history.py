@@ -18,7 +18,7 @@ from typing import Any
 
 from akeso.clients.access import Access
 from akeso.clients.kubernetes.raw import Json
-from akeso.errors import PermanentError, TransientError
+from akeso.errors import PermanentError, SilentError, TransientError
 
 # Prometheus refuses more points per series in one range query.
 # https://github.com/prometheus/prometheus/blob/v3.13.2/web/api/v1/api.go
@@ -105,7 +105,7 @@ def _read(way: Way, read: Callable[[Any], list[Json]]) -> list[Json]:
         raise PermanentError(said) if wrong else TransientError(said) from e
     except (RequestException, OSError, ValueError, LookupError, TypeError) as e:
         if isinstance(e, Timeout):
-            raise TransientError(f"Prometheus gave no answer within {way.timeout:.0f} s.") from e
+            raise SilentError(f"Prometheus gave no answer within {way.timeout:.0f} s.") from e
         if isinstance(e, RequestException | OSError) and not isinstance(e, JSONDecodeError):
             raise way.access.unreached(e) from e
         raise TransientError(f"Prometheus answered what is no result: {e!r:.200}") from e

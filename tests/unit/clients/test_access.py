@@ -171,6 +171,7 @@ async def test_a_token_is_read_for_every_request_so_one_that_rotates_holds_at_on
         with pytest.raises(TransientError, match="does not accept.*check prometheusTokenFile"):
             await source.evaluate("up")
         server.status = 200
+        file(tmp_path, "three")
         await asked(source)
 
 

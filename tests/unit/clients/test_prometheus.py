@@ -8,8 +8,9 @@ import json
 import logging
 import subprocess
 import sys
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
+from itertools import count
 from typing import Any
 
 import pytest
@@ -187,6 +188,7 @@ async def test_an_outage_or_garbage_is_transient_and_nothing_is_repeated(
     status: int, body: Any
 ) -> None:
     async with prometheus((status, body)) as (source, server):
+        source.gate.clock = count(step=60).__next__  # whenever it is looked at, a minute has passed
         for ask in (source.memory(), source.memory_history(0, 10)):
             with pytest.raises(TransientError):
                 await ask
@@ -282,3 +284,38 @@ def test_the_idle_operator_does_not_carry_what_only_back_fill_needs() -> None:
         [sys.executable, "-c", program], capture_output=True, text=True, check=True, env=path
     )
     assert done.stdout == "[]\n"
+
+
+async def test_while_it_can_not_be_reached_it_is_asked_again_after_longer_and_longer_pauses() -> (
+    None
+):
+    now = [0.0]
+    async with prometheus((401, b""), (401, b""), (200, matrix())) as (source, server):
+        source.gate.clock = lambda: now[0]
+        with pytest.raises(TransientError, match="credentials") as first:
+            await source.memory()
+        ways: list[Callable[[], Awaitable[object]]] = [
+            source.memory,
+            source.cpu,
+            lambda: source.evaluate("x"),
+            lambda: source.memory_history(0, 10),
+            lambda: source.cpu_history(0, 10, 1),
+            lambda: source.evaluate_range("x", 0, 10, 1),
+        ]
+        for ask in ways:
+            with pytest.raises(TransientError) as said:
+                await ask()
+            assert str(said.value) == str(first.value)
+        assert len(server.asked) == 1
+        now[0] = 1.0  # the first pause is over
+        with pytest.raises(TransientError):
+            await source.memory()
+        assert len(server.asked) == 2
+        now[0] += 0.9  # the second one lasts longer
+        with pytest.raises(TransientError):
+            await source.memory()
+        assert len(server.asked) == 2
+        now[0] += 1.1
+        assert await source.memory() == []
+        assert await source.cpu() == []
+    assert len(server.asked) == 4

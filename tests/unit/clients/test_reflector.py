@@ -10,8 +10,9 @@ from pathlib import Path
 
 import pytest
 
+from akeso.clients.backoff import Backoff
 from akeso.clients.kubernetes.raw import Json
-from akeso.clients.kubernetes.reflector import Backoff, Reflector, Source
+from akeso.clients.kubernetes.reflector import Reflector, Source
 from unit.clients.apiserver import (
     CUT,
     GARBLED,

@@ -8,12 +8,12 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import random
 from collections.abc import Callable, Mapping
 from contextlib import aclosing
 from dataclasses import dataclass, field
 from typing import Generic, TypeVar
 
+from akeso.clients.backoff import Backoff
 from akeso.clients.kubernetes.connection import PAGE, ApiServer
 from akeso.clients.kubernetes.raw import Json, part, text
 from akeso.errors import AkesoError, GoneError, PermanentError, StaleError, TransientError
@@ -29,27 +29,8 @@ Key = tuple[str, str]  # namespace, name
 SILENCE_SECONDS = 100.0
 WATCH_SECONDS = 290  # asked of the server, so that load balancers and the server rebalance
 REFUSED_SECONDS = 30.0  # a missing right or kind is looked at again this often
-LONGEST_PAUSE_SECONDS = 30.0
 RECONNECTS = 2  # from the last known position, before everything is listed again
 DELETED_REMEMBERED = 1000  # deleted objects that a replayed event must not bring back
-
-
-@dataclass(slots=True)
-class Backoff:
-    """Exponential pauses with jitter, so that many watchers do not come back at once."""
-
-    first: float = 0.5
-    longest: float = LONGEST_PAUSE_SECONDS
-    failures: int = 0
-
-    def reset(self) -> None:
-        self.failures = 0
-
-    def next(self, at_least: float | None = None) -> float:
-        self.failures += 1
-        top = min(self.longest, self.first * 2.0 ** min(self.failures - 1, 16))
-        jittered: float = top * random.uniform(0.5, 1.0)
-        return max(jittered, min(at_least or 0.0, 2 * self.longest))
 
 
 @dataclass(frozen=True, slots=True)

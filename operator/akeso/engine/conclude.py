@@ -147,6 +147,8 @@ def cleared(healing: Healing, event: str | None, now: datetime) -> Progress:
     why = f"; nothing was done: {denied.message}" if denied else ""
     said = f"it came to pass: {event}{why}" if event else f"the problem went away{why}"
     told = (Told("Cleared", "Happened" if event else "WentAway", said),)
+    if event is None:
+        healing = record.needs_nobody(healing, "WentAway", said, now)
     return Progress(record.completed(healing, Outcome.CLEARED, said, now), True, told)
 
 
@@ -158,6 +160,7 @@ def orphaned(healing: Healing, now: datetime) -> Progress:
     if attempt is not None:
         return undone(healing, attempt, Outcome.INCONCLUSIVE, said, now)
     told = (Told("Cleared", "PolicyGone", said),)
+    healing = record.needs_nobody(healing, "PolicyGone", said, now)
     return Progress(record.completed(healing, Outcome.CLEARED, said, now), True, told)
 
 
@@ -170,6 +173,7 @@ def withdrawn(healing: Healing, now: datetime) -> Progress:
         return undone(healing, attempt, Outcome.INCONCLUSIVE, said, now)
     verdict = Outcome.INCONCLUSIVE if healing.status.attempts else Outcome.CLEARED
     told = (Told(verdict.value, "Withdrawn", said),)
+    healing = record.needs_nobody(healing, "Withdrawn", said, now)
     return Progress(record.completed(healing, verdict, said, now), True, told)
 
 
@@ -188,5 +192,6 @@ def target_gone(healing: Healing, said: str, now: datetime) -> Progress:
     if attempt is not None:
         healing = record.attempt_ended(healing, record.abandoned(attempt, said, now), now)
     verdict = Outcome.INCONCLUSIVE if healing.status.attempts else Outcome.CLEARED
+    healing = record.needs_nobody(healing, "TargetGone", said, now)
     healing = record.completed(healing, verdict, said, now)
     return Progress(healing, False, (Told(verdict.value, "TargetGone", said),))

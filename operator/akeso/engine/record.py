@@ -29,6 +29,9 @@ VERDICT_TEXT = {
 
 PROPOSED = "Proposed"  # condition: a rung that fits is left to a person, its healer is the reason
 
+# What a person must look at even after a healing that worked: its cause, or what it left behind.
+LASTING = frozenset({"Recurring", "NotUndone"})
+
 # Reasons whose sentences change only when people change what they say; others may hold measures.
 BY_PEOPLE = frozenset({"Silenced"})
 
@@ -106,6 +109,7 @@ def planned(
     healing = with_condition(healing, "Planned", True, attempt.healer, summary, now)
     if _stands(healing, PROPOSED, attempt.healer):
         healing = with_condition(healing, PROPOSED, False, "Planned", summary, now)
+    healing = needs_nobody(healing, "Planned", summary, now)
     healing = unblocked(healing, now)
     return with_condition(healing, "Acting", True, attempt.healer, summary, now)
 
@@ -250,6 +254,14 @@ def needs_human(healing: Healing, reason: str, message: str, now: datetime) -> H
     if _stands(healing, "NeedsHuman", reason):
         return healing
     return with_condition(healing, "NeedsHuman", True, reason, message, now)
+
+
+def needs_nobody(healing: Healing, reason: str, message: str, now: datetime) -> Healing:
+    """No rung fitted, and that is over: one goes on now, or there is no problem any more."""
+    asks = (c for c in healing.status.conditions if c.type == "NeedsHuman" and c.status == "True")
+    if all(c.reason in LASTING for c in asks):
+        return healing
+    return with_condition(healing, "NeedsHuman", False, reason, message, now)
 
 
 def proposed(healing: Healing, healer: str, message: str, now: datetime) -> Healing:

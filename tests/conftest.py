@@ -3,9 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import os
 
 import hypothesis
 import pytest
+
+# Before anything loads NumPy: tests run side by side, and threads of small products that wait for
+# each other on busy cores cost a third of the unit tier. What tests start inherits it.
+os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 
 # No test is timed: a busy machine is no counter-example.
 hypothesis.settings.register_profile("untimed", deadline=None)

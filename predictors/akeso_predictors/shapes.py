@@ -10,7 +10,8 @@ Because e^{t/tau} keeps its form when the origin moves, no shape needs to know w
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
+from functools import lru_cache
 
 import numpy as np
 
@@ -127,7 +128,7 @@ class _Columns:
         anchored -= anchored[-1]
         kept = anchored.astype(np.float32)
         wide = kept.astype(np.float64)
-        return Bank(
+        made = Bank(
             past=kept,
             rise=np.stack(rise, axis=1).astype(np.float32),
             log_prior=np.log(np.maximum(np.array(prior) / total, 1e-12)).astype(np.float32),
@@ -137,10 +138,16 @@ class _Columns:
             wide=wide,
             recent=moments(np.tri(len(wide))[:, ::-1], wide),
         )
+        for part in (made, made.recent):
+            for field in fields(part):
+                if isinstance(array := getattr(part, field.name), np.ndarray):
+                    array.setflags(write=False)
+        return made
 
 
+@lru_cache(maxsize=8)  # every forecaster of a process has the same few
 def bank(settings: TrendSettings) -> Bank:
-    """The shapes for windows of `settings.window_rows` rows; row 0 is the newest."""
+    """The shapes for windows of `settings.window_rows` rows; row 0 is the newest. Read-only."""
     columns = _Columns(settings.window_rows)
     rows, ahead = columns.rows, columns.ahead
     columns.rest(settings.prior_flat)

@@ -30,7 +30,8 @@ class MetricClass:
     this share of the limit forbid a claim (None: as for memory). `rows` kept per series (None: as for
     memory). `horizon` in seconds that people need to act. `falls`: the limit is approached from
     above. `act_level` is the share of the limit from which an alarm is raised (None: as for memory), `patience`
-    with its rises (None: as for memory). `why` it is decided so."""
+    with its rises (None: as for memory). `killed`: the kernel ends what touches the limit, by its own count. `why`
+    it is decided so."""
 
     name: str
     horizon: float
@@ -41,6 +42,7 @@ class MetricClass:
     falls: bool = False
     act_level: float | None = None
     patience: float | None = None
+    killed: bool = False
 
     def applied(self, settings: DecisionSettings) -> DecisionSettings:
         """`settings` as they hold for this class."""
@@ -63,6 +65,7 @@ class MetricClass:
             by_peaks=settings.by_peaks and self.by_peaks,
             capacity_rows=max(rows, trend.window_rows),
             act_level=settings.act_level if self.act_level is None else self.act_level,
+            killed_below=settings.killed_below if self.killed else 0,
         )
 
 
@@ -84,7 +87,7 @@ DISK_PATIENCE = 0.5
 
 
 _ALL = (
-    MetricClass("memory", 30 * MINUTES, "one touch of the limit kills the container"),
+    MetricClass("memory", 30 * MINUTES, "one touch of the limit kills the container", killed=True),
     MetricClass("cpu", 30 * MINUTES, "bursts are its nature", bursty=CPU_BURSTY),
     _load("load", 30 * MINUTES, "what all pods of a workload bear together"),
     _load("throttling", 30 * MINUTES, "a share of periods; one bad period hurts nobody"),

@@ -58,6 +58,10 @@ class Windows:
         )
 
 
+# Share of the time to the limit by which a kill may come earlier, at most.
+_EARLIEST = 0.25
+
+
 @dataclass(frozen=True, slots=True)
 class Assessment:
     """Per evaluation: probability (N,) within the horizon, quantiles of the time to the limit
@@ -112,6 +116,8 @@ def assess(
     for start in range(0, len(cyclic), _BATCH):
         some = cyclic[start : start + _BATCH]
         _cycled(windows.take(some), horizon[some], some, result, settings)
+    near_end = settings.killed_below / np.maximum(1 - result.level, 1e-6)
+    result.ttf[:, 0] *= 1 - np.minimum(near_end, _EARLIEST)
     over = np.flatnonzero(enough & (level >= 1))
     result.unbounded[over] = ~_below(windows.take(over)).any(axis=1)
     passed = over[~result.unbounded[over]]

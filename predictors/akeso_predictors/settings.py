@@ -124,6 +124,10 @@ class DecisionSettings:
     # A container that ended this near its limit, or would have got there within the rows that nobody
     # saw, had reached it.
     limit_near: float = 0.03
+    # The kernel counts more than the working set has (file pages, its own memory), so it kills when the last
+    # sample stood up to this far below the limit (tests/node/test_forecasts.py): the 10 % quantile of the
+    # time to it is that of so much less of the way.
+    killed_below: float = 0.02
     # Former rises as fast as this one count for how it ends: at the limit, or below it but not below
     # the present level. A rise `alike` times as fast or as slow counts exp(-1/2); what the trend says
     # counts as much as one of them.

@@ -32,6 +32,27 @@ def test_a_fast_leak_alarms_in_time_wherever_it_starts(start):
     assert min(leads(values)) >= 75
 
 
+def test_kills_a_little_below_the_limit_come_within_the_quantiles_of_the_first_alarm():
+    """As the kernel does it; other limits are as exact as they say."""
+    takes = [180 + 15 * seed for seed in SEEDS]
+    values = np.full((round(max(takes) / STEP) + 1, len(takes)), np.nan)
+    for i, seconds in enumerate(takes):
+        path = leak(seconds, i)
+        values[: len(path), i] = path
+    memory, exact = (
+        replay(values * LIMIT, LIMIT, STEP, 1800.0, metric_class=name)
+        for name in ("memory", "connections")
+    )
+    for i, seconds in enumerate(takes):
+        at = int(np.flatnonzero(memory.alarm[:, i])[0])
+        for share in (0.98, 0.99, 1.0):
+            killed = seconds * (share - 0.1) / 0.9 - at * STEP
+            assert memory.ttf[at, i, 0] <= killed <= memory.ttf[at, i, 2]
+    told = np.isfinite(exact.ttf) & (exact.ttf > 0)
+    assert (memory.ttf[..., 0] < exact.ttf[..., 0])[told[..., 0]].all()
+    assert np.array_equal(memory.ttf[..., 1:][told[..., 1:]], exact.ttf[..., 1:][told[..., 1:]])
+
+
 @pytest.mark.parametrize("idle", [3, 12, 60, 300])
 def test_a_leak_that_begins_after_a_rest_alarms_at_least_75_s_before_the_limit(idle):
     random = np.random.default_rng(idle)

@@ -449,14 +449,16 @@ async def _measure(here: World) -> None:
     known: set[str] = set()
     path = f"/api/v1/namespaces/{here.name}/pods"
     while True:
-        for pod in await here.api.list_all(path):
-            name = pod["metadata"]["name"]
-            limits = [c["resources"].get("limits", {}) for c in pod["spec"]["containers"]]
-            rested = any(limit.get("memory", "256Mi") != "256Mi" for limit in limits)
-            if (name not in known and name not in here.tired) or rested:
-                here.fatigue(name, 0.0)
-            known.add(name)
-        await asyncio.sleep(0.3)
+        async with here.api.watch(path, {}, silence=3600) as events:
+            async for event in events:
+                pod = event["object"]
+                name = pod["metadata"]["name"]
+                limits = [c["resources"].get("limits", {}) for c in pod["spec"]["containers"]]
+                rested = any(limit.get("memory", "256Mi") != "256Mi" for limit in limits)
+                if event["type"] != "DELETED":
+                    if (name not in known and name not in here.tired) or rested:
+                        here.fatigue(name, 0.0)
+                    known.add(name)
 
 
 async def _cancelled(task: asyncio.Task[None]) -> None:

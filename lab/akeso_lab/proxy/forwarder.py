@@ -58,7 +58,8 @@ class Forwarder:
     """The proxy's client side.
 
     Mutations are sent exactly once, each on a fresh connection, so that none fails only because
-    a kept connection had died of age. Reads keep connections, and aiohttp may repeat them.
+    a kept connection had died of age. Reads keep connections, and aiohttp may repeat them. Reviews
+    of rights, some fifty when an operator starts, keep them and are sent once: they are POSTs.
     """
 
     def __init__(self, upstream: Upstream) -> None:
@@ -98,9 +99,10 @@ class Forwarder:
         """
         record = exchange.record
         mutates = record.method in MUTATING_METHODS
+        session = self._writes if mutates and not record.reviews else self._reads
         record.forwarded = True
         try:
-            source = await (self._writes if mutates else self._reads).request(
+            source = await session.request(
                 record.method,
                 URL(self._base + exchange.raw_target, encoded=True),
                 headers=self._headers(exchange),

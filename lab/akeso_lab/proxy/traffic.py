@@ -97,6 +97,11 @@ class RequestRecord:
         form = self.body.decode(errors="replace") if self.verb == "query" else ""
         return unquote_plus("&".join(part for part in (self.query, form) if part))
 
+    @property
+    def reviews(self) -> bool:
+        """True for a question that is asked with POST: it stores nothing."""
+        return self.target is not None and self.target.group in REVIEW_GROUPS
+
     def json(self) -> Any:
         """The request body as parsed JSON; ValueError if it is none."""
         return json.loads(self.body)
@@ -131,4 +136,4 @@ def counts_as_write(record: RequestRecord) -> bool:
     is_lease = (target.group, target.resource) == ("coordination.k8s.io", "leases")
     is_event = target.group in EVENT_GROUPS and target.resource == "events"
     is_token = (target.resource, target.subresource) == ("serviceaccounts", "token")
-    return not (is_lease or is_event or is_token or target.group in REVIEW_GROUPS)
+    return not (is_lease or is_event or is_token or record.reviews)

@@ -42,6 +42,8 @@ class FakeApi:
     seen: list[web.BaseRequest] = field(default_factory=list[web.BaseRequest])
     seen_at: list[float] = field(default_factory=list[float])
     """When each of them came, on the monotonic clock."""
+    peers: list[object] = field(default_factory=list[object])
+    """Which connection each of them came on."""
     bodies: list[bytes] = field(default_factory=list[bytes])
     payload: bytes = b"{}"
     payload_status: int = 200
@@ -80,6 +82,8 @@ class FakeApi:
         """Serve one request."""
         self.seen.append(request)
         self.seen_at.append(time.monotonic())
+        assert request.transport is not None
+        self.peers.append(request.transport.get_extra_info("peername"))
         body = await request.read()
         self.bodies.append(body)
         if request.path.startswith("/api/v1/query"):

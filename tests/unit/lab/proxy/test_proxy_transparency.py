@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from yarl import URL
 
 from akeso_lab.proxy import FaultProxy
-from unit.lab.proxy.api import PODS, FakeApi, event, serving, status_of
+from unit.lab.proxy.api import PODS, FakeApi, body_of, event, serving, status_of
 
 BODY = b"\x00{}"
 
@@ -156,3 +156,16 @@ async def test_every_request_is_on_record(proxy: FaultProxy, client: aiohttp.Cli
     assert (lease.verb, lease.write_index) == ("bookkeeping", None)
     assert (delete.write_index, proxy.writes) == (2, [create, delete])
     assert proxy.committed == proxy.writes
+
+
+REVIEW = "/apis/authorization.k8s.io/v1/selfsubjectaccessreviews"
+
+
+@pytest.mark.parametrize(("path", "connections"), [(REVIEW, 1), (PODS, 3)])
+async def test_a_write_has_a_connection_of_its_own_and_reviews_share_one(
+    api: FakeApi, client: aiohttp.ClientSession, path: str, connections: int
+) -> None:
+    for _ in range(3):
+        await body_of(client.post(path, json={}))
+    assert len(set(api.peers)) == connections
+    assert [path for _, path in api.commits] == [path] * 3  # each is sent once

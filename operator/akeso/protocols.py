@@ -14,6 +14,7 @@ from akeso.domain.alert import Alert, Silence
 from akeso.domain.capacity import Capacity
 from akeso.domain.finding import Decision, Finding
 from akeso.domain.forecast import Forecast, Sample, SeriesKey
+from akeso.domain.node import Nodes
 from akeso.domain.verdict import Verdict
 from akeso.domain.workload import Kind, Snapshot, WorkloadRef
 
@@ -212,6 +213,13 @@ class Cluster(Protocol):
         """Reads now what room there is for more of a workload, on these nodes (None: on all).
 
         What may not be read is None in it. TransientError when the API server does not answer.
+        """
+        ...
+
+    async def nodes(self, names: Collection[str]) -> Nodes:
+        """Reads now how these nodes are; those that are gone are left out.
+
+        Where they may not be read it says so. TransientError when the API server does not answer.
         """
         ...
 

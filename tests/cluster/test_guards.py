@@ -6,10 +6,14 @@ import asyncio
 import os
 import signal
 import time
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
 
+from akeso_lab.fake_nodes import FAKE, fake_node
 from akeso_lab.proxy import Crash, Delay, Match
 from cluster.effects import in_words
 from cluster.harness import World, brief, conditions, second
@@ -63,6 +67,63 @@ async def test_a_used_up_disruption_budget_blocks_with_its_reason_until_it_allow
     [healed] = await here.healed()
     assert brief(healed)["verdict"] == "Verified"
     assert in_words(here.effects()) == ["evict"] * 3
+
+
+async def test_pods_on_a_node_under_pressure_are_left_alone_until_it_is_well(here: World) -> None:
+    async with node_of_its_own(here) as name:
+        web = workload(replicas=2)
+        taint = {"key": FAKE, "operator": "Exists"}
+        on = {"nodeSelector": {"kubernetes.io/hostname": name}, "tolerations": [taint]}
+        web["spec"]["template"]["spec"] |= on
+        await here.apply(web)
+        await here.rolled_out("Deployment")
+        await here.tire()
+        await press(here, name, "True")
+        await here.apply(care(here))
+        here.operator.start()
+        healing = await here.blocked("NodeUnderPressure")
+        assert f"node {name}, which is under pressure" in healing["status"]["message"]
+        assert "MemoryPressure" in healing["status"]["message"]
+        await here.untouched(2)
+        assert here.effects() == []
+        await press(here, name, "False")
+        [healed] = await here.healed()
+        assert brief(healed)["verdict"] == "Verified"
+        assert in_words(here.effects()) == ["evict"] * 2
+
+
+@asynccontextmanager
+async def node_of_its_own(here: World) -> AsyncIterator[str]:
+    """A fake node that no other test's pods come to, and nothing is left of."""
+    name = f"{here.name}-node"
+    await here.api.post("/api/v1/nodes", fake_node(name, tainted=True))
+    try:
+        await here.until(lambda: held(here, name, "Ready"), what=f"node {name} ready")
+        yield name
+    finally:
+        await here.operator.stop()
+        await here.delete("Deployment", "web")
+        await here.until(lambda: emptied(here), what="its pods gone")
+        await here.api.delete(f"/api/v1/nodes/{name}")
+
+
+async def press(here: World, name: str, status: str) -> None:
+    """What a kubelet says when memory runs out; kwok leaves the conditions of ready nodes alone."""
+    now = datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+    said = {"type": "MemoryPressure", "status": status, "reason": "Test", "message": "a test"}
+    times = {"lastHeartbeatTime": now, "lastTransitionTime": now}
+    change = {"status": {"conditions": [{**said, **times}]}}
+    strategic = "application/strategic-merge-patch+json"
+    await here.api.patch(f"/api/v1/nodes/{name}/status", change, {}, strategic)
+
+
+async def held(here: World, name: str, condition: str) -> bool:
+    found = (await here.api.get(f"/api/v1/nodes/{name}")).get("status", {}).get("conditions", [])
+    return any(c["type"] == condition and c["status"] == "True" for c in found)
+
+
+async def emptied(here: World) -> bool:
+    return not await here.api.list_all(f"/api/v1/namespaces/{here.name}/pods")
 
 
 async def budget_is(here: World, allowed: int) -> bool:

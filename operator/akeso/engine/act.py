@@ -36,6 +36,7 @@ from akeso.engine.words import bytes_of
 from akeso.errors import BlockedError, GoneError, PermanentError, StaleError
 from akeso.policy.capacity import nodes_of, takes_more
 from akeso.policy.chain import first_denial
+from akeso.policy.nodes import homes
 from akeso.protocols import AlertSource, Clock, Cluster
 
 
@@ -78,7 +79,7 @@ class Actor:
         around = await self.live(subject.around)
         question = replace(subject, around=around).question(seen, healing)
         plan = self._judge.plan_of(attempt, seen.ref)
-        question = await with_room(self._cluster, question, (plan,), action)
+        question = await looked_around(self._cluster, question, (plan,), action)
         verdicts = self._judge.write(question, attempt, action)
         if first_denial(verdicts) is not None:
             return Progress(record.blocked(healing, verdicts, now), False)
@@ -119,16 +120,23 @@ class Actor:
         return replace(_moved(healing, done), wrote=describe(action))
 
 
-async def with_room(
+async def looked_around(
     cluster: Cluster, question: Question, plans: Iterable[Plan], action: Action | None = None
 ) -> Question:
-    """The question with the room there is, where a plan (or its next write) asks for more."""
+    """The question with what the plans (or the next write of one) depend on beside the target: the
+    room there is where they ask for more, and how the nodes under the pods are that they are about."""
+    plans, seen = tuple(plans), question.seen
     asking = [p for p in plans if takes_more(p, action)]
-    if not asking:
-        return question
-    each = [nodes_of(p, question.seen) for p in asking]
-    nodes = None if None in each else frozenset[str]().union(*(n for n in each if n is not None))
-    return replace(question, capacity=await cluster.capacity(question.seen, nodes))
+    if asking:
+        each = [nodes_of(p, seen) for p in asking]
+        nodes = (
+            None if None in each else frozenset[str]().union(*(n for n in each if n is not None))
+        )
+        question = replace(question, capacity=await cluster.capacity(seen, nodes))
+    under = frozenset[str]().union(*(homes(p, question.finding, seen, action) for p in plans))
+    if under:
+        question = replace(question, nodes=await cluster.nodes(under))
+    return question
 
 
 class TargetGone(StaleError):

@@ -12,7 +12,7 @@ from akeso.domain.finding import Origin, Outcome
 from akeso.domain.forecast import SeriesKey
 from akeso.domain.workload import Snapshot
 from akeso.engine import begin, conclude, record
-from akeso.engine.act import Actor, TargetGone, look_at, with_room
+from akeso.engine.act import Actor, TargetGone, look_at, looked_around
 from akeso.engine.detect import Problem
 from akeso.engine.freshness import measured
 from akeso.engine.intent import finished, new_healing, running
@@ -158,11 +158,11 @@ class Healer:
         return begin.intend(healing, subject, intention, limit, now)
 
     async def _judged(self, healing: Healing, subject: Subject, seen: Snapshot) -> Judgement:
-        """The next step; on a live read with the room that there is."""
+        """The next step; on a live read with what is around the target."""
         question = subject.question(seen, healing)
         if seen.live:
             plans = self._judge.plans(question)
-            question = await with_room(self._cluster, question, plans)
+            question = await looked_around(self._cluster, question, plans)
         return self._judge.next_step(question)
 
     def _request_ends(self, healing: Healing) -> datetime:
@@ -238,7 +238,7 @@ class Healer:
         around = await self._actor.live(subject.around)
         question = replace(question, around=around)
         plans = [j.plan for j in self._judge.proposed_after(question, rung) if j.plan is not None]
-        question = await with_room(self._cluster, question, plans)
+        question = await looked_around(self._cluster, question, plans)
         judged = self._judge.proposed_after(question, rung)
         return tuple(p for p in (j.proposal for j in judged) if p is not None)
 

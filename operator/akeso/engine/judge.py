@@ -11,6 +11,7 @@ from akeso.api.policy import HealingPolicy, Mode, Rung, RungMode, Signal
 from akeso.domain.action import Action, Effect, Plan
 from akeso.domain.capacity import Capacity
 from akeso.domain.finding import FROM_THE_API, Finding, Origin, Outcome
+from akeso.domain.node import Nodes
 from akeso.domain.verdict import Verdict
 from akeso.domain.workload import Snapshot, WorkloadRef
 from akeso.engine import record
@@ -103,7 +104,7 @@ class Circumstances:
 class Question:
     """What is judged: a finding on a target as `seen`; `healing` None: nothing was opened yet.
 
-    `capacity` is the room there is, where it was looked up.
+    `capacity` is the room there is, `nodes` how those under its pods are, where looked up.
     """
 
     finding: Finding
@@ -112,6 +113,7 @@ class Question:
     around: Circumstances
     healing: Healing | None = None
     capacity: Capacity | None = None
+    nodes: Nodes | None = None
 
 
 class Judge:
@@ -234,6 +236,7 @@ class Judge:
             healer=healer,
             failures_per_day=self._settings.failures_per_day,
             capacity=question.capacity,
+            nodes=question.nodes,
             silences=around.silences or observation.silences,
             enabled=self._settings.enables(healer),
             proposed=proposed,

@@ -8,6 +8,7 @@ from akeso.domain.action import Action, Plan
 from akeso.domain.alert import Silence
 from akeso.domain.capacity import Capacity
 from akeso.domain.finding import Finding, Outcome
+from akeso.domain.node import Nodes
 from akeso.domain.workload import Snapshot
 
 
@@ -93,7 +94,8 @@ class Case:
     as a whole is judged before its first). `past` excludes the healing that is judged.
     `source_age` is the age in seconds of the newest sample of this signal's source (None: no data
     ever), `max_age` from when it is stale. `failures_per_day` bounds failed tries of one healer.
-    `capacity` is what room there is, read live where a plan asks for more (None: not read).
+    `capacity` is what room there is, read live where a plan asks for more (None: not read);
+    `nodes` are those under the pods that the plan is about, read live (None: not read).
     `enabled`: the installation lets this healer act. `proposed`: its rung is one that people are
     only told of; `requested`: a person asked for this very healer.
     """
@@ -113,6 +115,7 @@ class Case:
     healer: str = ""
     failures_per_day: int = 3
     capacity: Capacity | None = None
+    nodes: Nodes | None = None
     silences: Silences = NO_SILENCES
     enabled: bool = True
     proposed: bool = False

@@ -20,6 +20,7 @@ from akeso.policy.consent import (
 )
 from akeso.policy.disruption import disruption_budget, min_available, recreate, single_replica
 from akeso.policy.moment import breaker, freshness, rollout
+from akeso.policy.nodes import node
 from akeso.policy.owners import autoscaler, controller, gitops
 from akeso.policy.pace import cooldown, global_budget, policy_budget, retries
 from akeso.policy.silence import silence
@@ -46,6 +47,7 @@ STOP_NEW_HARM: tuple[Guard, ...] = (
     autoscaler,  # ... whose are its replicas
     gitops,  # ... whose is its manifest
     rollout,  # somebody is changing it right now
+    node,  # the node under the pods is not well: the cause, by its name
     breaker,  # many fail: a cause elsewhere, no single healing is the answer
     policy_budget,  # enough was done for this policy
     global_budget,  # ... for the cluster

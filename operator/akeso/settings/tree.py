@@ -94,7 +94,7 @@ class Settings(BaseSettings):
         default=(),
         max_length=100,
         description="Watch these namespaces only, with rights in them alone; empty: the whole "
-        "cluster. What nodes have left can't be read then.",
+        "cluster. How nodes are, and what they have left, can't be read then.",
     )
     healers: Annotated[tuple[HealerName, ...] | None, NoDecode, Listed] = Field(
         default=None,

@@ -8,6 +8,7 @@ from typing import Any
 
 from akeso.api.policy import HealingPolicy
 from akeso.domain.finding import Decision
+from akeso.domain.node import Nodes
 from akeso.domain.workload import Snapshot, WorkloadRef
 from akeso.errors import GoneError
 from akeso.simulation import codec
@@ -95,12 +96,15 @@ class Player:
     # -- what was never recorded --------------------------------------------------------------
 
     def _not_recorded(self, method: Method, arguments: Sequence[Any]) -> Any:
-        """A write is taken for done; a workload is what the informers saw; else nothing is known."""
+        """A write is taken for done; a workload is what the informers saw; nodes hold nothing up;
+        else nothing is known."""
         if method.port == "cluster" and method.item is None:
             self._depart(1, f"{_target(arguments)} was not written to when this was recorded")
             return None
         if method.name == "cluster.live":
             return self._seen(arguments[0])
+        if method.name == "cluster.nodes":
+            return Nodes(namespaced=True)  # nothing is known of them, and nothing held up for it
         raise NotRecorded(f"the recording holds no answer to this call of {method.name}")
 
     def _seen(self, ref: WorkloadRef) -> Snapshot:

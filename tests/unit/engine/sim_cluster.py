@@ -19,6 +19,7 @@ from akeso.domain.action import (
     SetTemplateMemory,
 )
 from akeso.domain.capacity import Amount, Capacity, Node
+from akeso.domain.node import NodeHealth, Nodes
 from akeso.domain.workload import (
     Ask,
     Autoscaler,
@@ -78,6 +79,7 @@ class SimCluster(Controllers):
         self.watch_age = 0.0
         self.room = ROOMY
         self.capacity_reads = 0
+        self.ailing: dict[str, NodeHealth] = {}  # nodes that are not well; all others are
         self.resizes = True
         self._shown: dict[str, tuple[tuple[float, int], Snapshot]] = {}
 
@@ -152,6 +154,10 @@ class SimCluster(Controllers):
         self._fail("capacity")
         self.capacity_reads += 1
         return self.room
+
+    async def nodes(self, names: Collection[str]) -> Nodes:
+        self._fail("nodes")
+        return Nodes(tuple(self.ailing.get(n, NodeHealth(n)) for n in sorted(names)))
 
     async def perform(self, action: Action, seen: Snapshot) -> None:
         self._fail("perform")

@@ -27,6 +27,7 @@ from akeso.domain.action import (
 from akeso.domain.alert import Matcher, Operator, Silence
 from akeso.domain.capacity import Amount, Bound, Capacity, Node, Quota
 from akeso.domain.finding import Outcome
+from akeso.domain.node import NodeHealth, Nodes
 from akeso.domain.verdict import Verdict
 from akeso.domain.workload import (
     Ask,
@@ -56,6 +57,7 @@ def plan(*actions: Action, seen: Snapshot | None = None, healer: str = "RestartP
     return Plan(healer, target, Effect.BUYS_TIME, actions, (), "evict pod web-0", 1)
 
 
+WELL = Nodes((NodeHealth("node-1"), NodeHealth("node-2")))
 EVICTION = EvictPod(pod("web-0").ref, 3)
 SURGE = (
     Scale(1, 2),
@@ -273,6 +275,22 @@ _rooms = st.builds(
         max_size=2,
     ).map(tuple),
 )
+_nodes = st.builds(
+    Nodes,
+    found=st.none()
+    | st.lists(
+        st.builds(
+            NodeHealth,
+            name=st.sampled_from(["node-1", "node-2"]),
+            ready=st.sampled_from(["True", "False", "Unknown", ""]),
+            reason=st.sampled_from(["", "NodeStatusUnknown"]),
+            pressure=st.sampled_from([(), ("DiskPressure",), ("MemoryPressure", "PIDPressure")]),
+        ),
+        max_size=2,
+    ).map(tuple),
+    unreadable=st.sampled_from(["", "Akeso may not list them"]),
+    namespaced=st.booleans(),
+)
 _matchers = st.builds(
     Matcher,
     label=st.sampled_from(["namespace", "deployment", "workload", "pod", "alertname", "severity"]),
@@ -321,8 +339,9 @@ def cases(draw: st.DrawFn) -> Case:
     """Any case at all."""
     seen = draw(_snapshots)
     planned = draw(st.none() | st.lists(actions, max_size=4).map(lambda a: plan(*a, seen=seen)))
+    named = seen.pods[: draw(st.integers(0, 4))]
     return Case(
-        finding=finding(seen, alerts=draw(_alerts), suppressed=draw(st.booleans())),
+        finding=finding(seen, *named, alerts=draw(_alerts), suppressed=draw(st.booleans())),
         policy_uid="policy-1",
         seen=seen,
         plan=planned,
@@ -337,6 +356,7 @@ def cases(draw: st.DrawFn) -> Case:
         healer=draw(st.sampled_from(["", "RestartPods"])),
         failures_per_day=draw(_small),
         capacity=draw(st.none() | _rooms),
+        nodes=draw(st.none() | _nodes),
         silences=draw(_known),
         enabled=draw(st.booleans()),
         proposed=draw(st.booleans()),

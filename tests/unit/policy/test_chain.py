@@ -8,12 +8,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from akeso.domain.action import Action, EvictPod, Scale
+from akeso.domain.action import Action, DeletePod, EvictPod, Resize, Scale
+from akeso.domain.node import NodeHealth, Nodes
 from akeso.domain.verdict import allow, deny
 from akeso.domain.workload import Pod
 from akeso.policy.case import Case, Control, PastHealing
 from akeso.policy.chain import GUARDS, STOP_EVERYTHING, earliest_retry, first_denial, judge
-from unit.policy.cases import SURGE, actions, case, cases, healings, pods, steady
+from unit.policy.cases import SURGE, WELL, actions, case, cases, healings, plan, pods, steady
 from unit.world import deployment, pod
 
 STOPS_RESTORING = {"control", "kill-switch", "protected-namespace"}
@@ -30,6 +31,7 @@ EVERY_GUARD = [
     "autoscaler",
     "gitops",
     "rollout",
+    "node",
     "breaker",
     "policy-budget",
     "global-budget",
@@ -120,9 +122,26 @@ def test_no_eviction_is_allowed_that_leaves_fewer_ready_pods_than_the_policy_kee
     seen = deployment(3, pods=[replace(p, revision="v1") for p in present])
     for going in seen.present:
         step = EvictPod(going.ref, 1)
-        allowed = first_denial(judge(case(seen, step, action=step, min_available=least))) is None
+        asked = case(seen, step, action=step, min_available=least, nodes=WELL)
+        allowed = first_denial(judge(asked)) is None
         others = sum(p.ready for p in seen.present if p is not going)
         assert allowed is (others >= least)
+
+
+@steady
+@given(cases(), st.sampled_from(["False", "Unknown"]))
+def test_no_pod_is_touched_on_a_node_that_is_not_ready_whatever_the_case(
+    any_case: Case, ready: str
+) -> None:
+    down = Nodes(tuple(NodeHealth(n, ready) for n in ("node-1", "node-2")))
+    for going in any_case.seen.present:
+        if going.node is None or any_case.seen.pod(going.ref.uid) is not going:
+            continue
+        for step in (EvictPod(going.ref, 0), DeletePod(going.ref), Resize(going.ref, "app", 1, 2)):
+            asked = replace(any_case, plan=plan(step, seen=any_case.seen), action=step, nodes=down)
+            denials = {v.guard: v for v in judge(asked) if not v.allowed}
+            assert denials["node"].reason == "NodeNotReady"
+            assert going.node in denials["node"].sentence
 
 
 @steady

@@ -61,8 +61,9 @@ def reach(settings: Settings) -> Checks:
             REACH,
             f"It watches {', '.join(settings.watch_namespaces)} only, with rights in them alone."
             " Nodes can't be read so: RaiseMemory and RaiseMemoryTemplate are refused"
-            " (CapacityUnknown), ScaleOut leaves the question of room to the scheduler, everything"
-            " else works as in the whole cluster.",
+            " (CapacityUnknown), ScaleOut leaves the question of room to the scheduler, pods on a node"
+            " that is not ready are not left alone (guard node), everything else works as in the whole"
+            " cluster.",
         ),
     )
 

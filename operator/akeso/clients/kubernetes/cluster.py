@@ -12,12 +12,14 @@ from akeso.clients.kubernetes.assembly import Surroundings
 from akeso.clients.kubernetes.capabilities import resizes
 from akeso.clients.kubernetes.connection import ApiServer
 from akeso.clients.kubernetes.informers import Informers
+from akeso.clients.kubernetes.nodes import nodes_named
 from akeso.clients.kubernetes.raw import Json, part, text
 from akeso.clients.kubernetes.room import room_around
 from akeso.clients.kubernetes.trim import AutoscalerRecord, RevisionRecord
 from akeso.clients.kubernetes.writes import Writes
 from akeso.domain.action import Action
 from akeso.domain.capacity import Capacity
+from akeso.domain.node import Nodes
 from akeso.domain.workload import Autoscaler, Kind, Snapshot, WorkloadRef
 from akeso.errors import AkesoError, GoneError, PermanentError
 from akeso.protocols import Clock
@@ -89,6 +91,10 @@ class KubernetesCluster:
 
     async def capacity(self, seen: Snapshot, nodes: Collection[str] | None = None) -> Capacity:
         found = await room_around(self._api, seen.ref.namespace, nodes)
+        return replace(found, namespaced=self._namespaced)
+
+    async def nodes(self, names: Collection[str]) -> Nodes:
+        found = await nodes_named(self._api, names)
         return replace(found, namespaced=self._namespaced)
 
     async def perform(self, action: Action, seen: Snapshot) -> None:

@@ -9,6 +9,7 @@ from typing import TypeVar
 
 from akeso.clients.kubernetes import paths
 from akeso.clients.kubernetes.connection import ApiServer
+from akeso.clients.kubernetes.nodes import health
 from akeso.clients.kubernetes.raw import Json, part, parts, text
 from akeso.clients.kubernetes.trim import asks, number
 from akeso.domain.capacity import Amount, Bound, Capacity, Node, Quota, requested
@@ -19,7 +20,6 @@ T = TypeVar("T")
 # Pods of workloads have no deadline, and those with a memory limit are not BestEffort.
 # https://kubernetes.io/docs/concepts/policy/resource-quotas/#quota-scopes
 OF_OTHERS = frozenset({"Terminating", "BestEffort"})
-PRESSURE = ("MemoryPressure", "DiskPressure", "PIDPressure")
 ENDED = {"fieldSelector": "status.phase!=Succeeded,status.phase!=Failed"}
 
 
@@ -146,10 +146,9 @@ def _node(raw: Json, used: list[Amount]) -> Node:
 
 def _closed(raw: Json) -> str | None:
     """Why a node takes nothing more; what ails it before what somebody decided."""
-    held = {text(c, "type"): text(c, "status") for c in parts(part(raw, "status"), "conditions")}
-    if held.get("Ready") != "True":
+    node = health(raw)
+    if node.ready != "True":
         return "not ready"
-    ailing = [name for name in PRESSURE if held.get(name) == "True"]
-    if ailing:
-        return ailing[0]
+    if node.pressure:
+        return node.pressure[0]
     return "cordoned" if part(raw, "spec").get("unschedulable") else None

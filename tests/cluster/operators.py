@@ -8,6 +8,7 @@ which decides whether some hundred crashes fit into minutes.
 from __future__ import annotations
 
 import asyncio
+import gc
 import json
 import multiprocessing
 import os
@@ -21,7 +22,10 @@ SOURCES = [str(ROOT / name) for name in ("operator", "healers", "predictors", "l
 MOST_STARTS = 30
 RESTART_SECONDS = 1.0
 FORKS = multiprocessing.get_context("forkserver")
-FORKS.set_forkserver_preload(["cluster.operators", "akeso.wiring.operator", "akeso.cli.operate"])
+FORKS.set_forkserver_preload(
+    # The last is what NumPy imports with the first call of some functions.
+    ["cluster.operators", "akeso.wiring.operator", "akeso.cli.operate", "numpy.ma"]
+)
 
 
 def _operate(environment: Mapping[str, str], log: str) -> None:
@@ -29,6 +33,7 @@ def _operate(environment: Mapping[str, str], log: str) -> None:
     with open(log, "ab", buffering=0) as output:
         os.dup2(output.fileno(), 1)
         os.dup2(output.fileno(), 2)
+    gc.freeze()  # a search for garbage in all that was imported would copy every page of it
     for name in [name for name in os.environ if name.startswith("AKESO_")]:
         del os.environ[name]
     os.environ.update(environment)

@@ -35,9 +35,8 @@ from cluster.workloads import LIMIT, PLURALS, Json
 APPLY = "application/apply-patch+yaml"
 MERGE = "application/merge-patch+json"
 AKESO = f"/apis/{API_VERSION}"
-# One process per worker of pytest-xdist; worlds mostly wait, so two cores
-# carry about three of them per worker.
-AT_A_TIME = 3 if "PYTEST_XDIST_WORKER" in os.environ else 6
+# One process per worker of pytest-xdist; worlds mostly wait, so two cores carry a dozen in all.
+AT_A_TIME = 2 if "PYTEST_XDIST_WORKER" in os.environ else 6
 RBAC = "rbac.authorization.k8s.io"
 USERS = "akeso-tests"  # the group of the users that operators are
 T = TypeVar("T")

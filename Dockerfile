@@ -66,9 +66,12 @@ LABEL org.opencontainers.image.title="akeso" \
       org.opencontainers.image.version="${VERSION}" \
       org.opencontainers.image.revision="${REVISION}"
 # Whatever wants to write (plots keep a font cache) writes to /tmp: the root may be read-only.
+# Linear algebra starts a thread for each core of the node, whatever CPU the container may use; products
+# are small here, so the threads would mostly wait for each other. `extraEnv` of the chart overrides it.
 ENV PATH=/opt/akeso/bin:/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin \
     HOME=/tmp \
     MPLCONFIGDIR=/tmp/matplotlib \
+    OPENBLAS_NUM_THREADS=1 \
     PYTHONDONTWRITEBYTECODE=1 \
     PYTHONUNBUFFERED=1
 COPY --from=packages /opt/akeso /opt/akeso

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from datetime import datetime
 from typing import Any
 
+from akeso_healers.raise_memory import PROMISED
 from akeso_lab import Lab
 from node.cgroups import folders
 from node.scene import Json, Scene
@@ -42,11 +43,11 @@ def ended(stage: Scene, name: str) -> list[Json]:
 
 
 def promised(healing: Json) -> float:
-    """Seconds that the raise was to buy at least, at the rate of the early quantile."""
+    """Seconds that the raise was to buy at least."""
     evidence, action = healing["spec"]["evidence"], healing["status"]["attempts"][0]["actions"][0]
     early = evidence["timeToThresholdSeconds"]["p10"]
     before, to, value = (float(x) for x in (action["from"], action["to"], evidence["value"]))
-    return (to - before) * early / (before - value)
+    return PROMISED * (to - before) * early / (before - value)
 
 
 def test_a_leak_lives_longer_by_what_was_promised_and_is_never_restarted(

@@ -9,9 +9,11 @@ import pytest
 from akeso.api.healing import ActionState
 from akeso.domain.capacity import Amount, Bound, Capacity, Node
 from akeso.domain.finding import Outcome
+from akeso.domain.words import seconds_of
 from akeso.domain.workload import Kind, Resizing
 from akeso.engine import record
 from akeso.errors import PermanentError
+from akeso_healers.raise_memory import PROMISED
 from unit.engine.scenes import LEAK, leak
 from unit.engine.sim import MEMORY, World
 from unit.engine.sim_cluster import GIB
@@ -60,7 +62,8 @@ async def test_a_leak_gets_room_in_place_and_its_end_moves_out_as_promised(kind:
     gained = killed_at(w, pod.limit) - killed_at(w, LIMIT)
     assert gained >= promised
     said = next(c.message for c in healing.status.conditions if c.type == "Planned")
-    assert "from 256 MiB to 384 MiB, which buys at least" in said
+    told = seconds_of(PROMISED * promised)
+    assert f"from 256 MiB to 384 MiB, which buys at least {told}" in said
     assert w.managers == ("kubectl",) and w.template == {"image": "v1"}
 
 

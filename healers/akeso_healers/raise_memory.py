@@ -18,7 +18,7 @@ from akeso_healers import memory
 # As many as a Healing can record, each with its way back.
 MOST = 100
 # What is promised of the time that room lasts at the rate of the early quantile: one in ten of these comes
-# later than the failure does, and on a busy node samples lag (117 s would have been said, 99 s came).
+# later than the failure does, and on a busy node samples lag (117 s were said, 99 s came).
 PROMISED = 0.75
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 from collections import deque
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -130,10 +130,21 @@ class Script:
 @asynccontextmanager
 async def serving(script: Script, folder: Path) -> AsyncIterator[ApiServer]:
     """A connection to a server that follows `script`; its kubeconfig is in `folder`."""
+    async with connected(script.handle, folder, script.token or "secret") as api:
+        yield api
+
+
+@asynccontextmanager
+async def connected(
+    answer: Callable[[web.Request], Awaitable[web.StreamResponse]],
+    folder: Path,
+    token: str = "secret",
+) -> AsyncIterator[ApiServer]:
+    """A connection to a server that answers so; its kubeconfig is in `folder`."""
     application = web.Application()
-    application.router.add_route("*", "/{path:.*}", script.handle)
+    application.router.add_route("*", "/{path:.*}", answer)
     async with TestServer(application, shutdown_timeout=0) as server:
-        path = kubeconfig(folder, str(server.make_url("")), script.token or "secret")
+        path = kubeconfig(folder, str(server.make_url("")), token)
         api = await connect(Settings.model_validate({"kubeconfig": str(path)}))
         try:
             yield api

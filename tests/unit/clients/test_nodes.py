@@ -7,14 +7,11 @@ from typing import Any
 
 import pytest
 from aiohttp import web
-from aiohttp.test_utils import TestServer
 
-from akeso.clients.kubernetes.connection import connect
 from akeso.clients.kubernetes.nodes import ONE_BY_ONE, health, nodes_named
 from akeso.domain.node import NodeHealth, Nodes
 from akeso.errors import TransientError
-from akeso.settings import Settings
-from unit.clients.apiserver import kubeconfig, status
+from unit.clients.apiserver import connected, status
 
 Json = dict[str, Any]
 
@@ -40,15 +37,8 @@ class Server:
         return web.json_response({"metadata": {"resourceVersion": "1"}, "items": found})
 
     async def nodes_named(self, folder: Path, *names: str) -> Nodes:
-        application = web.Application()
-        application.router.add_route("*", "/{path:.*}", self.answer)
-        async with TestServer(application, shutdown_timeout=0) as server:
-            path = kubeconfig(folder, str(server.make_url("")), "secret")
-            api = await connect(Settings.model_validate({"kubeconfig": str(path)}))
-            try:
-                return await nodes_named(api, frozenset(names))
-            finally:
-                await api.close()
+        async with connected(self.answer, folder) as api:
+            return await nodes_named(api, frozenset(names))
 
 
 async def test_the_nodes_asked_for_are_read_one_by_one_and_those_that_are_gone_left_out(

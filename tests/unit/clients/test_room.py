@@ -7,14 +7,11 @@ from typing import Any
 
 import pytest
 from aiohttp import web
-from aiohttp.test_utils import TestServer
 
-from akeso.clients.kubernetes.connection import connect
 from akeso.clients.kubernetes.room import room_around
 from akeso.domain.capacity import Amount, Bound, Capacity, Node, Quota
 from akeso.errors import TransientError
-from akeso.settings import Settings
-from unit.clients.apiserver import kubeconfig, status
+from unit.clients.apiserver import connected, status
 
 Json = dict[str, Any]
 MIB = 2**20
@@ -59,15 +56,8 @@ class Servers:
         return web.json_response({"metadata": {"resourceVersion": "1"}, "items": found})
 
     async def room(self, folder: Path, nodes: tuple[str, ...] | None = None) -> Capacity:
-        application = web.Application()
-        application.router.add_route("*", "/{path:.*}", self.answer)
-        async with TestServer(application, shutdown_timeout=0) as server:
-            path = kubeconfig(folder, str(server.make_url("")), "secret")
-            api = await connect(Settings.model_validate({"kubeconfig": str(path)}))
-            try:
-                return await room_around(api, "shop", nodes)
-            finally:
-                await api.close()
+        async with connected(self.answer, folder) as api:
+            return await room_around(api, "shop", nodes)
 
 
 async def test_nodes_have_left_what_their_pods_do_not_reserve(tmp_path: Path) -> None:

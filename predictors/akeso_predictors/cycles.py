@@ -18,7 +18,7 @@ from akeso_predictors.turns import KEPT
 
 # Turns that a line needs, and how many of them must have risen.
 FEWEST = 3
-_RISEN = 2
+_RISEN = 3
 # Weight of what turns scatter by habit, in turns, against what these were seen to scatter.
 _HABIT = 2.0
 # Lines that rise, against no rise at all.

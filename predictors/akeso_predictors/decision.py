@@ -37,10 +37,13 @@ def actionable(
     rows since the last restart or action; `step` in seconds; `repeated` (N,) whether former rises alike
     reached the limit: then no level needs to be waited for.
     """
-    soon = ttf[..., 0] * step < settings.action + settings.slack
+    help_takes = settings.action + settings.slack
+    soon = ttf[..., 0] * step < help_takes
     pressing = (level >= settings.act_level) | soon | repeated
-    # A limit less than a row away is as narrow as the data can tell.
-    narrow = ttf[..., 2] <= settings.max_spread * np.maximum(ttf[..., 0], 1)
+    # Below the time that help takes it is all the same how much sooner it may be.
+    narrow: Bools = ttf[..., 2] * step <= settings.max_spread * np.maximum(
+        ttf[..., 0] * step, help_takes
+    )
     settled = (fresh >= settings.min_new_samples) & (seconds(fresh_age, step) >= settings.min_age)
     return pressing & narrow & settled
 

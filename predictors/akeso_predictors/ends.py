@@ -45,13 +45,14 @@ def lessons(
     alike = np.nan_to_num(np.exp(-0.5 * apart**2), nan=0.0)
     # Peaks that lie within the trend are ripples on it.
     alike = np.where(rises[..., 0] > lasted[:, None], alike, 0)
-    # Whoever was that near to this limit may have been stopped by it; what was stopped by a lower one
-    # would have gone on.
+    # Whoever was that near to this limit may have been stopped by it, unless the limit kills: then it turned
+    # by itself. What was stopped by a lower one would have gone on.
     near = 1 - settings.limit_near
     killed = rises[..., 4] > 0
     here = killed & (top + _UNSEEN * speed >= near)
     at_limit = np.where(here | (top >= 1), alike, 0).sum(axis=1)
-    weight = np.where(killed | (top >= near), 0, alike)
+    turned = top < (1 if settings.killed_below else near)
+    weight = np.where(~killed & turned, alike, 0)
     count = weight.sum(axis=1)
     some = np.maximum(count, 1e-6)
     top, height = np.nan_to_num(top), np.nan_to_num(height)

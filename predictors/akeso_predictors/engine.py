@@ -6,7 +6,7 @@ says what the operator would have said.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, fields
 
 import numpy as np
@@ -24,10 +24,12 @@ from akeso_predictors.turns import Turns
 _BATCH = 256
 # Rows over which growth is looked at before anything is fitted.
 _GLANCES = (4, 12, 40, 120)
-# A fall so many times as deep as the deepest that was usual is another kind of turn.
+# A fall so many times as deep as swings usually are high is another kind of turn.
 _DEEP = 1.5
 # A cycle is over when its next peak is so many times as late as peaks usually are.
 _LATE = 2.0
+# Newest rows whose highest is the peak that is under way.
+_TIP = 8
 # Limits beyond which a value says nothing more: their squares still fit into float32.
 _FAR = np.float32(1e6)
 # Rows that are looked through for bursts.
@@ -37,10 +39,11 @@ _JUMPS = 24
 @dataclass(frozen=True, slots=True)
 class Windows:
     """N evaluations: `values` (N, W) in units of the metric, NaN where missing, the newest row
-    last and valid; `limit`, `safe` (N,) in the same unit; `age` and `samples` of the leg (N,);
-    the turns of the instance."""
+    last and valid; `longer` gives, of some of them, as many rows as a fit sees; `limit`, `safe` (N,) in the
+    same unit; `age` and `samples` of the leg (N,); the turns of the instance."""
 
     values: Floats
+    longer: Callable[[Ints], Floats]
     limit: Floats
     safe: Floats
     age: Ints
@@ -50,6 +53,7 @@ class Windows:
     def take(self, which: Ints) -> Windows:
         return Windows(
             self.values[which],
+            lambda some: self.longer(which[some]),
             self.limit[which],
             self.safe[which],
             self.age[which],
@@ -125,17 +129,17 @@ def assess(
     return result
 
 
-def _inside(windows: Windows) -> Bools:
-    """Rows (N, W) that hold a sample of the leg."""
-    width: int = windows.values.shape[1]
-    inside: Bools = np.isfinite(windows.values)
-    inside &= np.arange(width)[None, ::-1] < windows.age[:, None]
+def _inside(values: Floats, age: Ints) -> Bools:
+    """Rows (N, W) that hold a sample of legs of `age` (N,)."""
+    width: int = values.shape[1]
+    inside: Bools = np.isfinite(values)
+    inside &= np.arange(width)[None, ::-1] < age[:, None]
     return inside
 
 
 def _below(windows: Windows) -> Bools:
     """Rows (N, W) of the leg below the limit."""
-    below: Bools = _inside(windows)
+    below: Bools = _inside(windows.values, windows.age)
     below &= np.nan_to_num(windows.values) < windows.limit[:, None]
     return below
 
@@ -197,13 +201,17 @@ def _cycled(
     # Peaks grow from cycle to cycle of cycles: below a peak that lower ones have followed that is no
     # news, and a fall far below the usual swings ends it.
     newest = windows.values[:, -1]
-    news = np.fmax(turns.level[:, -1], newest) >= turns.top + scatter * windows.limit
+    lowest = np.fmin.reduce(turns.level, axis=1)
+    margin = settings.safe_margin + settings.safe_spread * (turns.top - lowest) / windows.limit
+    margin = np.minimum(margin, settings.safe_room * (1 - turns.top / windows.limit))
+    passed = turns.top + np.fmax(margin, scatter) * windows.limit
+    # Peaks are those of medians of three, and so is what is held against them.
+    reached = np.fmax(turns.level[:, -1], np.nanmedian(windows.values[:, -3:], axis=1))
+    news = (turns.top <= 0) | (reached >= passed)
     # They must still come as often as they came.
     apart = middle(-np.diff(turns.ago, axis=1))
     news &= turns.ago[:, -1] <= _LATE * apart
-    news &= settings.by_peaks & ~(
-        turns.level[:, -1] - newest > _DEEP * np.fmax.reduce(turns.height, axis=1)
-    )
+    news &= settings.by_peaks & ~(turns.level[:, -1] - newest > _DEEP * middle(turns.height))
     for ago, level, habit, heard in (
         (turns.ago, turns.level, scatter, news),
         (turns.floor_ago, turns.floor_level, scatter * settings.trend.floor_wear, True),
@@ -223,19 +231,29 @@ def _fitted(
 ) -> tuple[Floats, Floats, Bools, Bools]:
     limit = windows.limit.astype(np.float32)[:, None]
     newest = windows.values[:, -1:]
-    valid = _inside(windows)
-    values = np.clip(np.where(valid, windows.values - newest, 0) / limit, -_FAR, _FAR)
-    valid = despiked(values, valid, settings.trend.spike)
+    rows = windows.longer(np.arange(len(limit)))
+    seen = np.minimum(windows.age, min(settings.trend.seen // step, shapes.grid.reach))
+    inside = _inside(rows, seen)
+    shares = np.clip(np.where(inside, rows - newest, 0) / limit, -_FAR, _FAR)
+    inside = despiked(shares, inside, settings.trend.spike)
+    values, valid = shapes.grid.gathered(np.where(inside, shares, 0), inside)
     age = windows.age.astype(np.float32)
-    posterior = fit(values, valid, age, shapes, settings.trend)
+    posterior = fit(values, valid, age, seen, shapes, settings.trend)
     safe = ((windows.safe - newest[:, 0]) / windows.limit).astype(np.float32)
     top = _top(posterior, (windows.safe > 0) & settings.by_peaks)
     gap = 1 - (newest[:, 0] / limit[:, 0]) - top
-    lasting, going_on = passage(posterior, gap, age, shapes, settings.trend, step)
+    turns = windows.turns
+    # The leg begins with an instance whose begin was seen: there was another before it.
+    birth = (turns.whole <= turns.now) & (turns.whole == windows.age)
+    lasting, going_on = passage(posterior, gap, age, seen, birth, shapes, settings.trend, step)
     # A peak beyond the limit (which was another then, or may be crossed) shows nothing safe.
     bounded = (windows.safe > 0) & (windows.safe < windows.limit)
     room = settings.safe_room * (1 - windows.safe / windows.limit)
-    news = ~bounded | (top >= safe + np.minimum(_margin(windows, settings), room))
+    margin = _margin(windows, settings)
+    news = ~bounded | (top >= safe + np.minimum(margin, room))
+    # With less room than that above it, a peak is news only once it is there.
+    there = np.fmax.reduce(windows.values[:, -_TIP:], axis=1) > windows.safe
+    news &= ~bounded | there | (margin <= room)
     level = newest[:, 0] / windows.limit
     speed, lasted = pace(posterior, age, shapes)
     told = lessons(windows.turns.rises(), level, speed, lasted, windows.limit, settings)

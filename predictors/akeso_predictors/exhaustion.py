@@ -7,6 +7,7 @@ back the votes as well, and a crash delays no alarm.
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
+from functools import partial
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -188,6 +189,7 @@ class ExhaustionPredictor:
         for part, some in pending.blocks():
             windows = Windows(
                 self._rings.recent(some.column, self.settings.trend.window_rows, some.back),
+                partial(self._longer, some),
                 some.limit, some.safe, some.age, some.samples, some.turns,
             )  # fmt: skip
             found.append(
@@ -196,6 +198,14 @@ class ExhaustionPredictor:
             self._track.count(some, found[-1].probability)
             levelled.append(levelled_off(windows.values, some, self.settings))
         return joined(found), np.concatenate(levelled)
+
+    def _longer(self, pending: Pending, some: Ints) -> Floats:
+        """What a fit sees of the rows up to some of those pending."""
+        reach = self.settings.trend.grid.reach
+        known = min(reach, self.settings.known_rows)
+        found = np.full((len(some), reach), np.nan, dtype=np.float32)
+        found[:, reach - known :] = self._rings.recent(pending.column[some], known, pending.back)
+        return found
 
     def _judge(
         self, columns: Ints, spans: Floats, bars: Floats, now: float, learn: Bools | None

@@ -14,6 +14,9 @@ from akeso_predictors.shapes import Bank, Moments, moments
 _MOST_CORRELATED = 0.98
 # Independent samples that are assumed at least, so that the arithmetic stays defined.
 _FEWEST = 3.0
+# Newest rows whose peaks above the fit tell how high the next one will stand: near its ceiling a heap
+# swings less than it did below.
+_RIPPLE = 64
 # Share of the rows up to which lone spikes count as accidents.
 _RARE = 0.1
 
@@ -61,16 +64,16 @@ def despiked(values: Floats, valid: Bools, spike: float) -> Bools:
 
 
 def fit(
-    values: Floats, valid: Bools, age: Floats, shapes: Bank, settings: TrendSettings
+    values: Floats, valid: Bools, age: Floats, seen: Floats, shapes: Bank, settings: TrendSettings
 ) -> Posterior:
-    """Fit all shapes to windows (N, W) whose invalid rows hold anything finite; `age` (N,) in rows,
-    older rows are invalid."""
+    """Fit all shapes to windows (N, W) of points whose invalid ones hold anything finite; `age` (N,) in
+    rows, older points are invalid."""
     # Sums of squares less the square of the mean cancel, and 32-bit products differ in their last
     # digits with how many windows are fitted at once: a decision would depend on its neighbours.
     w = valid.astype(np.float64)
     y = values * w
     n = w.sum(axis=1)[:, None]
-    of = _moments(w, n[:, 0], age, shapes)
+    of = _moments(w, n[:, 0], seen, shapes)
     mean = y.sum(axis=1)[:, None] / n
     joint = y @ shapes.wide
     joint -= n * of.mean * mean
@@ -85,10 +88,9 @@ def fit(
     usable[:, 0] = True  # nothing happens: always possible
     floor = np.float32(settings.noise_floor**2)
     best = np.where(usable, left, np.inf).argmin(axis=1)
-    level, correlation, ripple = _residuals(
+    level, correlation, independent, ripple = _residuals(
         values, valid, mean, of.mean, amplitude, best, shapes, floor
     )
-    independent = np.maximum(n[:, 0] * (1 - correlation) / (1 + correlation), _FEWEST)
     prior = shapes.log_prior - shapes.spread * np.log(age)[:, None]
     left += floor
     weight = _weights(left, usable, independent, prior)
@@ -105,7 +107,7 @@ def fit(
 
 def _moments(w: Floats, n: Floats, age: Floats, shapes: Bank) -> Moments:
     """Of the shapes over windows (N, W) of `n` rows: known beforehand where none is missing."""
-    whole = n >= np.minimum(age, w.shape[1])
+    whole = n >= shapes.grid.points(age)
     place = n.astype(np.int64) - 1
     known = shapes.recent
     if whole.all():
@@ -118,20 +120,30 @@ def _moments(w: Floats, n: Floats, age: Floats, shapes: Bank) -> Moments:
 def _residuals(
     values: Floats, valid: Bools, mean: Floats, f: Floats, amplitude: Floats,
     best: np.ndarray, shapes: Bank, floor: np.float32,
-) -> tuple[Floats, Floats, Floats]:  # fmt: skip
-    """Of the best shape: its level at the newest row, the residuals' autocorrelation and maximum."""
+) -> tuple[Floats, Floats, Floats, Floats]:  # fmt: skip
+    """Of the best shape: its level at the newest row; the residuals' autocorrelation from row to row, the
+    independent samples that there are, and their maximum."""
     each = np.arange(len(best))
     a = amplitude[each, best]
     start = mean[:, 0] - a * f[each, best]
     past = np.ascontiguousarray(shapes.past.T)
     residual = (values - start[:, None] - a[:, None] * past[best]) * valid
+    fine = slice(shapes.past.shape[0] - shapes.grid.fine, None)
+    correlation, independent = _correlated(residual[:, fine], valid[:, fine], floor)
+    _, older = _correlated(residual[:, : fine.start], valid[:, : fine.start], floor)
+    independent = np.maximum(independent + older, _FEWEST)
+    return start + a * past[best, -1], correlation, independent, residual[:, -_RIPPLE:].max(axis=1)
+
+
+def _correlated(residual: Floats, valid: Bools, floor: np.float32) -> tuple[Floats, Floats]:
+    """Autocorrelation of neighbours (N,), and how many independent samples (N,) points alike are."""
     power = np.einsum("nw,nw->n", residual, residual)
     lagged = np.einsum("nw,nw->n", residual[:, 1:], residual[:, :-1])
     count = valid.sum(axis=1)
     # + 1 / n: the estimate is biased low by about that (Kendall 1954).
-    correlation = lagged / (power + count * floor) + 1.0 / np.maximum(count, 1)
-    correlation = correlation.clip(0, _MOST_CORRELATED).astype(np.float32)
-    return start + a * past[best, -1], correlation, residual.max(axis=1)
+    found = lagged / np.maximum(power + count * floor, 1e-12) + 1.0 / np.maximum(count, 1)
+    found = found.clip(0, _MOST_CORRELATED).astype(np.float32)
+    return found, count * (1 - found) / (1 + found)
 
 
 def _weights(left: Floats, usable: Bools, independent: Floats, prior: Floats) -> Floats:

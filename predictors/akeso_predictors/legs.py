@@ -125,7 +125,7 @@ def trace(
     fresh = _count(valid, resets, carry.fresh)
     smooth = _median(first, second, third, fresh)
     previous, bound = _one_before(smooth, carry.smooth), _one_before(known, carry.limit)
-    broken = valid & (gaps > settings.missed_scrapes + 1)
+    broken = valid & (gaps > settings.gap_rows)
     lowered = bound - known > settings.limit_change * bound
     fell = valid & (previous - smooth > settings.leg_drop * known)
     starts = resets | broken | lowered | fell

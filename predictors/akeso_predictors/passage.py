@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from akeso_predictors.checks import Floats, Ints
+from akeso_predictors.checks import Bools, Floats, Ints
 from akeso_predictors.fit import Posterior
 from akeso_predictors.settings import TrendSettings
 from akeso_predictors.shapes import AHEAD, Bank
@@ -24,12 +24,12 @@ _LEADING = 8
 
 
 def passage(
-    posterior: Posterior, gap: Floats, age: Floats, shapes: Bank, settings: TrendSettings,
-    step: float,
+    posterior: Posterior, gap: Floats, age: Floats, seen: Floats, birth: Bools, shapes: Bank,
+    settings: TrendSettings, step: float,
 ) -> tuple[Floats, Floats]:  # fmt: skip
     """Probability of having passed by `AHEAD` rows, (N, G) each: with the chance that the trend
     ends, and without. `gap` (N,) is the room left as share of the limit, `age` (N,) in rows of `step`
-    seconds."""
+    seconds, of which `seen` (N,) were fitted; `birth` (N,) whether a container began with it."""
     chosen = _leading(posterior, shapes)
     each = np.arange(len(gap))[:, None]
     rise = np.ascontiguousarray(shapes.rise.T)[chosen]
@@ -39,7 +39,7 @@ def passage(
     spread = np.sqrt(posterior.variance[each, chosen][:, :, None] * rise**2 + noise[:, None])
     passed = normal((amplitude * rise - gap[:, None, None]) / spread)
     passed *= _weights(posterior, shapes, chosen)[:, :, None]
-    lasts = _lasts(posterior, chosen, rise, gap, age, shapes, settings, step)
+    lasts = _lasts(posterior, chosen, rise, gap, age, seen, birth, shapes, settings, step)
     lasting, going_on = (passed * lasts).sum(axis=1), passed.sum(axis=1)
     # Damping may fall faster than the rest rises; what has passed stays passed.
     return (
@@ -49,7 +49,7 @@ def passage(
 
 
 def _lasts(
-    posterior: Posterior, chosen: Ints, rise: Floats, gap: Floats, age: Floats, shapes: Bank,
+    posterior: Posterior, chosen: Ints, rise: Floats, gap: Floats, age: Floats, seen: Floats, birth: Bools, shapes: Bank,
     settings: TrendSettings, step: float,
 ) -> Floats:  # fmt: skip
     """How likely each trend goes on until every `AHEAD`, (N, M, G): a power of how much of its way lies
@@ -58,8 +58,7 @@ def _lasts(
     whole = age[:, None]
     since = np.where(shapes.since[chosen] > 0, np.minimum(shapes.since[chosen], whole), whole)
     of_time = since[:, :, None] / (since[:, :, None] + AHEAD)
-    width = len(shapes.past)
-    first = (width - np.minimum(age, width)).astype(np.int64)
+    first = shapes.grid.width - shapes.grid.points(seen)
     risen = np.maximum(-shapes.past[first[:, None], chosen], 1e-6)
     of_rise = risen[:, :, None] / (risen[:, :, None] + rise)
     lesser, greater = np.minimum(of_time, of_rise), np.maximum(of_time, of_rise)
@@ -67,8 +66,13 @@ def _lasts(
     amplitude = np.take_along_axis(posterior.amplitude, chosen, axis=1)
     start = 1 - gap[:, None] - amplitude * risen
     rested = (settings.rested * (whole - since) / since).clip(0, 1)
-    # Where a leg is older than the window its start is not seen.
-    amid = ((start - settings.born) / settings.born).clip(0, 1) * (whole <= width)
+    # Where a leg is older than the window its start is not seen; where a container began it, nothing was
+    # before.
+    amid = (
+        ((start - settings.born) / settings.born).clip(0, 1)
+        * (whole <= seen[:, None])
+        * ~birth[:, None]
+    )
     aged = since * np.float32(step)
     watched = (aged / settings.young).clip(0, 1)
     ends = settings.patience / (1 + (aged / settings.lasting) ** 2)

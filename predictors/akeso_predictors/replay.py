@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from functools import partial
 
 import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
@@ -149,10 +150,18 @@ def assessed(history: History, horizon: float) -> Assessed:
     values, legs, settings = history.values, history.legs, history.settings
     which = np.flatnonzero((np.isfinite(values) & np.isfinite(legs.limit)).ravel())
     series, rows = values.shape
-    width = settings.trend.window_rows
-    padded = np.full((series, width - 1 + rows), np.nan, dtype=np.float32)
-    padded[:, width - 1 :] = values
-    views = sliding_window_view(padded, width, axis=1)
+    width, reach = settings.trend.window_rows, settings.trend.grid.reach
+    padded = np.full((series, reach - 1 + rows), np.nan, dtype=np.float32)
+    padded[:, reach - 1 :] = values
+    views = sliding_window_view(padded[:, reach - width :], width, axis=1)
+    longer = sliding_window_view(padded, reach, axis=1)
+
+    def seen(s: Ints, t: Ints, some: Ints) -> Floats:
+        """What a ring would still know of the rows up to some of these."""
+        found: Floats = longer[s[some], t[some]]
+        found[:, : max(reach - settings.known_rows, 0)] = np.nan
+        return found
+
     shapes = bank(settings.trend)
     size = len(which)
     probability, level = np.zeros(size, np.float32), np.zeros(size, np.float32)
@@ -162,7 +171,7 @@ def assessed(history: History, horizon: float) -> Assessed:
         part = slice(start, start + _BATCH)
         s, t = np.divmod(which[part], rows)
         windows = Windows(
-            views[s, t], legs.limit[s, t], legs.safe[s, t], legs.age[s, t], legs.samples[s, t],
+            views[s, t], partial(seen, s, t), legs.limit[s, t], legs.safe[s, t], legs.age[s, t], legs.samples[s, t],
             legs.turns.at(s, t),
         )  # fmt: skip
         found = assess(
@@ -199,18 +208,21 @@ def _decided(history: History, found: Assessed, threshold: float) -> Replay:
 def _votes(
     probability: Floats, legs: Legs, which: Ints, rows: int, settings: DecisionSettings
 ) -> Floats:
-    """The last evaluations of the same leg against a limit as high, (N, votes_of), oldest first, NaN
-    where there were fewer."""
+    """The last evaluations of the same leg against a limit as high, without a gap between them, (N, votes_of),
+    oldest first, NaN where there were fewer."""
     votes_of, limit = settings.votes_of, legs.limit.ravel()[which]
     recent = np.full((len(which), votes_of), np.nan, dtype=np.float32)
     leg_start = which - legs.age.ravel()[which] + 1
+    joined = np.concatenate([[False], np.diff(which) <= settings.missed_scrapes + 1])[: len(which)]
+    near = np.ones(len(which), dtype=np.bool_)
     for back in range(votes_of):
         earlier = np.arange(len(which)) - back
-        same = earlier >= 0
+        same = (earlier >= 0) & near
         earlier = np.maximum(earlier, 0)
         same &= which[earlier] >= np.maximum(leg_start, which // rows * rows)
         same &= ~(limit > limit[earlier] * (1 + settings.limit_change))
         recent[same, votes_of - 1 - back] = probability[earlier[same]]
+        near &= joined[earlier]
     return recent
 
 

@@ -16,6 +16,7 @@ from functools import lru_cache
 import numpy as np
 
 from akeso_predictors.checks import Bools, Floats, Ints
+from akeso_predictors.grid import Grid
 from akeso_predictors.settings import TrendSettings
 
 # Rows ahead at which first passage is tabulated: finer where it is near, up to 4,096 rows.
@@ -23,20 +24,23 @@ AHEAD: Floats = np.concatenate([[0.0], np.geomspace(1, 4096, 37)]).astype(np.flo
 
 # Breaks lie densely where the newest rows are: one row off there looks like growth.
 _NEAR = tuple(range(1, 13))
-_FAR = (14, 16, 20, 24, 28, 32, 40, 48, 56, 64, 80, 96, 112, 128, 160, 192)
+_FAR = (
+    14, 16, 20, 24, 28, 32, 40, 48, 56, 64, 80, 96, 112, 128, 160, 192, 232, 280, 340, 410, 490, 590, 710, 850,
+    1020, 1220,
+)  # fmt: skip
 _STEPS = _NEAR + _FAR
 _STOPS = _NEAR[1:] + _FAR
 _RAMP_WIDTHS = (2, 4, 8, 16)
-_RAMP_ENDS = (1, 2, 3, 4, 6, 8, 12, 16, 24, 32, 48, 64, 96, 128, 192)
+_RAMP_ENDS = (1, 2, 3, 4, 6, 8, 12, 16, 24, 32, 48, 64, 96, 128, 192, 288, 432, 648, 960)
 _DECAYS = (2.0, 4.0, 8.0, 16.0, 32.0, 64.0, 128.0)
 # 12 % apart: with coarser onsets, a straight rise is mistaken for a bent one from the next onset.
 _ONSETS = (
     *range(6, 15), 16, 18, 20, 22, 25, 28, 32, 36, 40, 45, 50, 56, 63, 70, 80, 90, 100, 112, 126, 140,
-    160, 180, 200, 224,
+    160, 180, 200, 224, 252, 284, 320, 360, 404, 454, 510, 574, 646, 728, 820, 920, 1036, 1166,
 )  # fmt: skip
 # Time constants of a rise after a rest, as share of the time since it began.
 _BENDS = (0.33, 1.0)
-_GROWTHS = (6.0, 12.0, 32.0, 96.0)
+_GROWTHS = (6.0, 12.0, 32.0, 96.0, 288.0)
 # Rows that a shape must have on both sides of its break, to be more than a fit to noise.
 _SIDE = 3
 _TINY = np.float32(1e-12)
@@ -79,12 +83,13 @@ def moments(w: Floats, past: Floats) -> Moments:
 
 @dataclass(frozen=True, slots=True)
 class Bank:
-    """K shapes: values in the window (W, K), rise after the newest row (G, K) at `AHEAD`, log prior
+    """K shapes on `grid`: values at its points (W, K), rise after the newest row (G, K) at `AHEAD`, log prior
     (K,), whether that prior is spread over the age of the leg (K,), least age of a leg in rows
     (K,), since when each shape grows in rows (K,; 0: as long as the leg, NaN: it does not grow).
-    `wide` is `past` in float64, `recent` its moments over the newest 1 ... W rows (W, K), which is what
+    `wide` is `past` in float64, `recent` its moments over the newest 1 ... W points (W, K), which is what
     most windows hold."""
 
+    grid: Grid
     past: Floats
     rise: Floats
     log_prior: Floats
@@ -99,8 +104,9 @@ class _Columns:
     """Collects the shapes; a break may lie anywhere in the leg, so each of a family of breaks has
     the prior of the rows that it stands for, over the age of the leg."""
 
-    def __init__(self, window_rows: int) -> None:
-        self.rows = np.arange(-window_rows + 1, 1, dtype=np.float64)
+    def __init__(self, grid: Grid) -> None:
+        self.grid = grid
+        self.rows = np.arange(-grid.reach + 1, 1, dtype=np.float64)
         self.ahead = AHEAD.astype(np.float64)
         self.still = np.zeros_like(self.ahead)
         self.kept: list[tuple[Floats, Floats, float, float, float, float]] = []
@@ -126,9 +132,10 @@ class _Columns:
         # Zero at the newest row: in a short leg no digits are lost to a common offset.
         anchored = np.stack(past, axis=1)
         anchored -= anchored[-1]
-        kept = anchored.astype(np.float32)
+        kept = self.grid.means(anchored).astype(np.float32)
         wide = kept.astype(np.float64)
         made = Bank(
+            grid=self.grid,
             past=kept,
             rise=np.stack(rise, axis=1).astype(np.float32),
             log_prior=np.log(np.maximum(np.array(prior) / total, 1e-12)).astype(np.float32),
@@ -147,8 +154,8 @@ class _Columns:
 
 @lru_cache(maxsize=8)  # every forecaster of a process has the same few
 def bank(settings: TrendSettings) -> Bank:
-    """The shapes for windows of `settings.window_rows` rows; row 0 is the newest. Read-only."""
-    columns = _Columns(settings.window_rows)
+    """The shapes on the points of `settings.grid`; row 0 is the newest. Read-only."""
+    columns = _Columns(settings.grid)
     rows, ahead = columns.rows, columns.ahead
     columns.rest(settings.prior_flat)
     for c, apart in _spaced(_STEPS):

@@ -137,8 +137,7 @@ class Track:
         legs, after = trace(values, limits, rings.resets[where], self._carry.take(column), settings)
         self._carry.put(column, after)
         self._seen[column] = rings.row[column]
-        # Enough rows back to find all votes of a leg across the gaps that it may have.
-        furthest = min(rows - 1, settings.votes_of * (settings.missed_scrapes + 1))
+        furthest = min(rows - 1, settings.furthest)
         pending: list[Pending] = []
         for back in range(furthest, 0, -1):
             at = rows - 1 - back
@@ -161,11 +160,14 @@ class Track:
         return Pending(column, 0, c.limit, c.safe, c.age, c.samples, c.fresh, c.fresh_age, turns)
 
     def count(self, pending: Pending, probability: Floats) -> None:
-        """Count the evaluations as votes; a new leg forgets those of the leg before it, a raised limit
-        those about the lower one, and a row that has voted votes again instead of once more."""
+        """Count the evaluations as votes; a new leg forgets those of the leg before it, a gap those before
+        it, a raised limit those about the lower one, and a row that has voted votes again instead of once
+        more."""
         column = pending.column
         row = self._rings.row[column] - pending.back
         self.votes[column[self._voted[column] <= row - pending.age]] = np.nan
+        late = row - self._voted[column] > self._settings.missed_scrapes + 1
+        self.votes[column[late]] = np.nan
         raised = pending.limit > self._bound[column] * (1 + self._settings.limit_change)
         self.votes[column[raised]] = np.nan
         self._bound[column] = pending.limit

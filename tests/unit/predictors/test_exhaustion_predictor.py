@@ -40,6 +40,7 @@ def test_cycle_by_cycle_it_decides_as_replay_does():
     columns = [leak(300, 1), scenarios.warm_up(61, 2), scenarios.sawtooth(61, 3), leak(300, 4)]
     values = np.stack(columns, axis=1)
     values[random.random(values.shape) < 0.05] = np.nan
+    values[15:21, 0], values[30:35, 1] = np.nan, np.nan
     restarts = np.zeros(values.shape, dtype=bool)
     restarts[30, 3] = True
     said = replay(values, 1.0, STEP, HORIZON, restarts=restarts)
@@ -172,12 +173,24 @@ def test_a_forecast_tells_what_it_rests_on():
     assert low <= 600 - 295 <= high + 60
 
 
-def test_a_gap_longer_than_three_scrapes_starts_a_leg():
-    values = np.full(40, 0.5)
-    values[20:23] = np.nan
-    assert fed(values).evaluate(last(values), HORIZON)[KEY].samples == 37
-    values[20:24] = np.nan
-    assert fed(values).evaluate(last(values), HORIZON)[KEY].samples == 16
+@pytest.mark.parametrize(("missing", "samples"), [(3, 77), (4, 76), (39, 41), (40, 20)])
+def test_only_a_long_gap_starts_a_leg(missing, samples):
+    """Who is silent for some scrapes goes on growing; what replaced a container is told by its name."""
+    values = np.full(80, 0.5)
+    values[20 : 20 + missing] = np.nan
+    assert fed(values).evaluate(last(values), HORIZON)[KEY].samples == samples
+
+
+def test_a_leak_is_known_again_as_soon_as_it_is_seen_again():
+    values = np.linspace(0.3, 0.99, 240)
+    values[200:225] = np.nan
+    said = replay(values, 1.0, STEP, HORIZON)
+    assert said.alarm[199, 0]
+    assert said.abstained[204:225].all()
+    assert (said.probability[225:, 0] > 0.8).all()
+    # But what was voted before the gap is old: an alarm takes fresh votes.
+    assert not said.alarm[204:226].any()
+    assert said.alarm[227:].all()
 
 
 def test_horizon_and_threshold_may_differ_by_series():

@@ -7,8 +7,10 @@ forms, 60 % healthy in seven. Series of a service are either for development or 
 from __future__ import annotations
 
 import csv
+import json
 import zlib
 from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
 
 import numpy as np
@@ -22,6 +24,8 @@ ROWS = 480
 LEAKS = ("linear", "ripple", "accelerating", "staircase", "fast")
 HEALTHY = ("none", "warm-up", "periodic", "step", "saw-tooth", "bursts", "plateau")
 _LOST = 0.01  # scrapes that are missing
+# Rows for which a fault that was injected into a pod may move it: most take five, none above ten.
+_FAULT = 10
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,6 +58,20 @@ def pods(metric: str = "mem", held_out: bool = False, day: str = "*") -> dict[st
             if (zlib.crc32(service.encode()) % 2 == 1) == held_out:
                 found[f"{path.name[:10]}/{name}"] = column
     return found
+
+
+def faulted(name: str, rows: int) -> NDArray[np.bool_]:
+    """Rows (T,) of a pod of `pods` that a fault was injected into: what it shows then is not healthy."""
+    day, pod = name.split("/")
+    with (DATA / f"{day}_mem_rate.csv").open() as file:
+        began = datetime.fromisoformat(list(csv.reader(file))[1][0])
+    marked = np.zeros(rows, dtype=bool)
+    hours = json.loads((DATA / f"{day}-fault_list.json").read_text())
+    for fault in (fault for hour in hours.values() for fault in hour):
+        first = int((datetime.fromisoformat(fault["inject_time"]) - began).total_seconds() // STEP)
+        if fault["inject_pod"] == pod and first >= 0:
+            marked[first : first + _FAULT] = True
+    return marked
 
 
 def cases(count: int, seed: int, held_out: bool = False) -> list[Case]:

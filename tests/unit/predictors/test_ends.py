@@ -67,7 +67,10 @@ def test_lives_that_an_action_cut_short_teach_nothing(name):
     cut = leak(110, end=0.8)
     values, marks, begins = lives(cut, cut, cut, leak(150))
     said = replay(values, 1.0, STEP, HORIZON, **{name: marks}).probability[begins[3] :, 0]
-    alone = replay(values[begins[3] :], 1.0, STEP, HORIZON).probability[:, 0]
+    # The same life after one in which nothing rose.
+    quiet = np.append(np.full(20, 0.3), values[begins[3] :])
+    begun = {name: np.arange(len(quiet)) == 20}
+    alone = replay(quiet, 1.0, STEP, HORIZON, **begun).probability[20:, 0]
     assert (np.abs(said - alone).max() < 1e-6) == (name == "breaks")
 
 

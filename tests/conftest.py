@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import signal
 
 import hypothesis
 import pytest
@@ -18,6 +19,9 @@ hypothesis.settings.load_profile("untimed")
 
 
 def pytest_configure(config: pytest.Config) -> None:
+    # A shell starts what runs in its background with Ctrl-C ignored, and that is handed on to every
+    # process below; tests that press it would wait for ever.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     # On Python 3.11 asking for a loop where none runs makes one that nobody closes; its warning
     # would then fail whichever test the garbage collector runs in.
     asyncio.set_event_loop(None)

@@ -105,7 +105,8 @@ async def test_a_change_beside_the_point_is_looked_at_and_then_the_rollback_is_d
     await here.patch("Deployment", "web", {"metadata": {"annotations": {"note": "hello"}}})
     [healing] = await here.healed()
     refused = [r for r in here.proxy.writes if r.path.endswith("/web") and not r.committed]
-    assert [r.upstream_status for r in refused] == [409]
+    # Ours at least; the status of a release that fails changes by itself too, and may come between again.
+    assert {r.upstream_status for r in refused} == {409}
     assert brief(healing)["verdict"] == "Verified"
     assert in_words(here.effects()) == ["change /metadata/managedFields", "change /spec/template"]
     assert await image(here) == "app:1"

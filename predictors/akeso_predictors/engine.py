@@ -39,11 +39,10 @@ _JUMPS = 24
 @dataclass(frozen=True, slots=True)
 class Windows:
     """N evaluations: `values` (N, W) in units of the metric, NaN where missing, the newest row
-    last and valid; `longer` gives, of some of them, as many rows as a fit sees; `limit`, `safe` (N,) in the
-    same unit; `age` and `samples` of the leg (N,); the turns of the instance."""
+    last and valid; `longer` gives, of some of them, so many rows; `limit`, `safe` (N,) in the same unit; `age` and `samples` of the leg (N,); the turns of the instance."""
 
     values: Floats
-    longer: Callable[[Ints], Floats]
+    longer: Callable[[Ints, int], Floats]
     limit: Floats
     safe: Floats
     age: Ints
@@ -53,7 +52,7 @@ class Windows:
     def take(self, which: Ints) -> Windows:
         return Windows(
             self.values[which],
-            lambda some: self.longer(which[some]),
+            lambda some, rows: self.longer(which[some], rows),
             self.limit[which],
             self.safe[which],
             self.age[which],
@@ -231,8 +230,8 @@ def _fitted(
 ) -> tuple[Floats, Floats, Bools, Bools]:
     limit = windows.limit.astype(np.float32)[:, None]
     newest = windows.values[:, -1:]
-    rows = windows.longer(np.arange(len(limit)))
     seen = np.minimum(windows.age, min(settings.trend.seen // step, shapes.grid.reach))
+    rows = windows.longer(np.arange(len(limit)), shapes.grid.rows(int(seen.max())))
     inside = _inside(rows, seen)
     shares = np.clip(np.where(inside, rows - newest, 0) / limit, -_FAR, _FAR)
     inside = despiked(shares, inside, settings.trend.spike)
@@ -252,7 +251,8 @@ def _fitted(
     margin = _margin(windows, settings)
     news = ~bounded | (top >= safe + np.minimum(margin, room))
     # With less room than that above it, a peak is news only once it is there.
-    there = np.fmax.reduce(windows.values[:, -_TIP:], axis=1) > windows.safe
+    tip = windows.values[:, -_TIP:]
+    there = (_inside(tip, windows.age) & (tip > windows.safe[:, None])).any(axis=1)
     news &= ~bounded | there | (margin <= room)
     level = newest[:, 0] / windows.limit
     speed, lasted = pace(posterior, age, shapes)

@@ -199,12 +199,11 @@ class ExhaustionPredictor:
             levelled.append(levelled_off(windows.values, some, self.settings))
         return joined(found), np.concatenate(levelled)
 
-    def _longer(self, pending: Pending, some: Ints) -> Floats:
-        """What a fit sees of the rows up to some of those pending."""
-        reach = self.settings.trend.grid.reach
-        known = min(reach, self.settings.known_rows)
-        found = np.full((len(some), reach), np.nan, dtype=np.float32)
-        found[:, reach - known :] = self._rings.recent(pending.column[some], known, pending.back)
+    def _longer(self, pending: Pending, some: Ints, rows: int) -> Floats:
+        """So many rows up to some of those pending, NaN where a ring may know no more."""
+        known = min(rows, self.settings.known_rows)
+        found = np.full((len(some), rows), np.nan, dtype=np.float32)
+        found[:, rows - known :] = self._rings.recent(pending.column[some], known, pending.back)
         return found
 
     def _judge(

@@ -43,6 +43,15 @@ class Grid:
         found: Ints = np.searchsorted(self._needs, age, side="right").astype(np.int64)
         return found
 
+    def rows(self, seen: int) -> int:
+        """Rows that make up the points of the newest `seen` rows: up to the end of the last point."""
+        end = self.fine
+        for points, each in self.scales:
+            if seen <= end:
+                break
+            end += each * min(points, -(-(seen - end) // each))
+        return end
+
     def means(self, rows: Floats) -> Floats:
         """Of functions of the row (reach, K): their means at each point (width, K)."""
         parts, end = [rows[len(rows) - self.fine :]], len(rows) - self.fine
@@ -53,16 +62,20 @@ class Grid:
         return np.concatenate(parts[::-1])
 
     def gathered(self, values: Floats, valid: Bools) -> tuple[Floats, Bools]:
-        """Of windows (N, reach), 0 where invalid, the means of what is valid (N, width), and which points
-        count: those of which half of the rows are there."""
-        count = len(values)
-        end = self.reach - self.fine
-        some, sure = [values[:, end:]], [valid[:, end:]]
+        """Of windows of as many `rows` as were asked for, 0 where invalid, the means of what is valid (N, width),
+        and which points count: those of which half of the rows are there."""
+        count, end = values.shape
+        some = np.zeros((count, self.width))
+        sure = np.zeros((count, self.width), dtype=np.bool_)
+        end -= self.fine
+        newest = self.width - self.fine
+        some[:, newest:], sure[:, newest:] = values[:, end:], valid[:, end:]
         for points, each in self.scales:
-            start = end - points * each
-            total = values[:, start:end].reshape(count, points, each).sum(axis=2)
-            present = valid[:, start:end].reshape(count, points, each).sum(axis=2)
-            some.append(total / np.maximum(present, 1))
-            sure.append(2 * present >= each)
-            end = start
-        return np.concatenate(some[::-1], axis=1), np.concatenate(sure[::-1], axis=1)
+            there = min(points, end // each)
+            start, place = end - there * each, slice(newest - there, newest)
+            total = values[:, start:end].reshape(count, there, each).sum(axis=2)
+            present = valid[:, start:end].reshape(count, there, each).sum(axis=2)
+            some[:, place] = total / np.maximum(present, 1)
+            sure[:, place] = 2 * present >= each
+            end, newest = start, newest - points
+        return some, sure

@@ -156,10 +156,10 @@ def assessed(history: History, horizon: float) -> Assessed:
     views = sliding_window_view(padded[:, reach - width :], width, axis=1)
     longer = sliding_window_view(padded, reach, axis=1)
 
-    def seen(s: Ints, t: Ints, some: Ints) -> Floats:
-        """What a ring would still know of the rows up to some of these."""
-        found: Floats = longer[s[some], t[some]]
-        found[:, : max(reach - settings.known_rows, 0)] = np.nan
+    def seen(s: Ints, t: Ints, some: Ints, wanted: int) -> Floats:
+        """What a ring would still know of so many rows up to some of these."""
+        found: Floats = longer[s[some], t[some], reach - wanted :]
+        found[:, : max(wanted - settings.known_rows, 0)] = np.nan
         return found
 
     shapes = bank(settings.trend)

@@ -198,3 +198,8 @@ class DecisionSettings:
             )
         if self.capacity_rows < self.trend.window_rows:
             raise InputError("settings.capacity_rows must not be less than trend.window_rows")
+        if self.known_rows < 1:
+            raise InputError(
+                f"settings.capacity_rows ({self.capacity_rows}) must exceed votes_of * (missed_scrapes + 1)"
+                f" ({self.furthest}), or earlier rows have nothing to be judged by"
+            )

@@ -67,6 +67,28 @@ def test_points_are_rows_and_means_of_rows_and_count_from_half_of_them_on() -> N
     assert grid.points(np.array([1, 4, 5, 6, 9, 11, 12, 99])).tolist() == [1, 4, 4, 5, 6, 6, 7, 7]
 
 
+def test_fewer_rows_give_the_same_points_and_none_beyond() -> None:
+    grid = Grid(4, ((2, 3), (2, 4)))
+    random = np.random.default_rng(0)
+    valid = random.random((5, grid.reach)) < 0.8
+    values = np.where(valid, random.random(valid.shape), 0.0)
+    assert [grid.rows(seen) for seen in (1, 4, 5, 7, 8, 11, 14, 15, 99)] == [
+        4, 4, 7, 7, 10, 14, 14, 18, 18,
+    ]  # fmt: skip
+    for seen in range(1, grid.reach + 1):
+        old = np.arange(grid.reach) < grid.reach - seen
+        rows = grid.rows(seen)
+        whole = grid.gathered(np.where(old, 0, values), valid & ~old)
+        part = grid.gathered(np.where(old, 0, values)[:, -rows:], (valid & ~old)[:, -rows:])
+        for one, other in zip(whole, part, strict=True):
+            np.testing.assert_array_equal(one, other)
+
+
 def test_a_ring_must_hold_what_is_looked_at_for_every_series() -> None:
     with pytest.raises(InputError, match="capacity_rows"):
         DecisionSettings(capacity_rows=100)
+
+
+def test_a_ring_must_hold_more_than_the_rows_that_vote() -> None:
+    with pytest.raises(InputError, match=r"capacity_rows \(1440\) must exceed .* \(1600\)"):
+        DecisionSettings(missed_scrapes=399)

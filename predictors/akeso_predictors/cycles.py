@@ -1,8 +1,8 @@
-"""Cycles: whether their peaks, or the floors between them, grow towards the limit.
+"""Cycles: whether their peaks, or the troughs between them, grow towards the limit.
 
 Under a saw-tooth no single tooth tells a leak; the line through its peaks does (a heap whose next
 collection comes when it has grown by a share), or the line through its floors (a heap whose peaks always reach its
-ceiling). Each line is flat up to one of the turns and rises from there; lines are weighted by BIC and damped
+ceiling), or through all its troughs, where every collection is a full one. Each line is flat up to one of the turns and rises from there; lines are weighted by BIC and damped
 as every other trend is.
 """
 
@@ -21,6 +21,8 @@ FEWEST = 3
 _RISEN = 3
 # Weight of what turns scatter by habit, in turns, against what these were seen to scatter.
 _HABIT = 2.0
+# Standard deviations by which what stands now may fall below the line through the troughs.
+_DOUBT = 2.0
 # Lines that rise, against no rise at all.
 _PRIOR_FLAT = 0.5
 
@@ -32,13 +34,15 @@ def growing(
     whole: Ints,
     horizon: Floats,
     settings: TrendSettings,
+    above: Floats | None = None,
 ) -> tuple[Floats, Floats]:
     """Probability of turns beyond the limit by `AHEAD` rows, (N, G) each: with the chance that the
     growth ends, and without.
 
     `ago`, `level` (N, KEPT) of turns in rows and as share of the limit, newest last, NaN where there
     are none; `scatter` (N,) is how far they lie apart by habit; `whole` (N,) the rows that the instance
-    is seen for, `horizon` (N,) in rows.
+    is seen for, `horizon` (N,) in rows. Of troughs, `above` (N,) is what stands above them now: where it
+    is below the line, the next one will be as well.
     """
     there = np.isfinite(level)
     w = there.astype(np.float64)
@@ -70,6 +74,9 @@ def growing(
     already = passed[:, :, :1]
     passed = (passed - already).clip(0) / np.maximum(1 - already, 0.05) * weight[:, :, None]
     age = np.nan_to_num(ago)[:, :, None]
+    if above is not None:
+        stands = (above[:, None] - reach[:, :, 0]) / np.sqrt(doubt[:, :, 0])
+        passed *= normal(stands + _DOUBT)[:, :, None]
     # Growth that was not seen to begin from a rest is more often the first of a cycle of cycles (young
     # collections until the first full one) than a leak, unless it is fast.
     rested = (settings.rested * (whole[:, None, None] - age) / np.maximum(age, 1)).clip(0, 1)

@@ -48,6 +48,22 @@ def actionable(
     return pressing & narrow & settled
 
 
+def in_time(level: Floats, ttf: Floats, settings: DecisionSettings) -> Bools:
+    """Whether an alarm (N,) may begin: help can still come, or the limit has been reached already."""
+    timely: Bools = (ttf[..., 2] >= settings.too_late_rows) | (level >= 1)
+    return timely
+
+
+def begun(alarm: Bools, timely: Bools, first: Bools) -> Bools:
+    """Of consecutive evaluations (N,) of series after series, each of which begins with a `first` one, the alarms
+    from the one on that was `timely`. What was on before the first is not known, so that it may go on."""
+    index: Ints = np.arange(len(alarm), dtype=np.int64)
+    since = np.maximum.accumulate(np.where(first | ~alarm, index, 0))
+    newest = np.maximum.accumulate(np.where(alarm & (timely | first), index, -1))
+    on: Bools = alarm & (newest >= since)
+    return on
+
+
 def seconds(rows: Ints, step: float) -> Floats:
     """Time that a number of rows spans: n rows are n - 1 steps."""
     return (rows - 1) * step

@@ -28,6 +28,8 @@ _GLANCES = (4, 12, 40, 120)
 _DEEP = 1.5
 # A cycle is over when its next peak is so many times as late as peaks usually are.
 _LATE = 2.0
+# Of a short leg and a bursty one only turns speak, and from this probability on.
+_CLAIM = 0.5
 # Newest rows whose highest is the peak that is under way.
 _TIP = 8
 # Limits beyond which a value says nothing more: their squares still fit into float32.
@@ -68,13 +70,14 @@ _EARLIEST = 0.25
 @dataclass(frozen=True, slots=True)
 class Assessment:
     """Per evaluation: probability (N,) within the horizon, quantiles of the time to the limit
-    (N, 3) in rows, level (N,) as share of the limit, whether bursts forbid a claim (N,),
-    whether the whole leg lies above the limit, so that it bounds nothing (N,), and whether former rises
-    alike reached the limit (N,). Where nothing can be claimed the probability is 0."""
+    (N, 3) in rows, level (N,) as share of the limit, whether nothing can be claimed because the leg is too short
+    (N,) or too bursty (N,), whether the whole leg lies above the limit, so that it bounds nothing (N,), and
+    whether former rises alike reached the limit (N,). Where nothing can be claimed the probability is 0."""
 
     probability: Floats
     ttf: Floats
     level: Floats
+    short: Bools
     bursty: Bools
     unbounded: Bools
     repeated: Bools
@@ -85,7 +88,7 @@ def joined(found: Sequence[Assessment]) -> Assessment:
     if not found:
         none = np.zeros(0, np.float32)
         no = none > 0
-        return Assessment(none, np.zeros((0, 3), np.float32), none, no, no, no)
+        return Assessment(none, np.zeros((0, 3), np.float32), none, no, no, no, no)
     names = (item.name for item in fields(Assessment))
     return Assessment(*(np.concatenate([getattr(part, name) for part in found]) for name in names))
 
@@ -98,15 +101,16 @@ def assess(
     count = len(windows.limit)
     level = (windows.values[:, -1] / windows.limit).astype(np.float32)
     silent = np.zeros(count, np.bool_)
+    enough = windows.samples >= settings.min_samples
     result = Assessment(
         np.zeros(count, np.float32),
         np.full((count, 3), np.inf, np.float32),
         level,
+        ~enough,
         silent,
         silent.copy(),
         silent.copy(),
     )
-    enough = windows.samples >= settings.min_samples
     near = np.flatnonzero(
         enough & (level < 1) & (_candidates(windows, level, horizon) | _restless(windows, settings))
     )
@@ -115,7 +119,9 @@ def assess(
         part = _fitted(windows.take(some), horizon[some], shapes, settings, step)
         result.probability[some], result.ttf[some], result.bursty[some] = part[:3]
         result.repeated[some] = part[3]
-    cyclic = np.flatnonzero(enough & (level < 1) & ~result.bursty & _swinging(windows, horizon))
+    # Bursts hide a trend, and falls end it, but not that the peaks or the troughs of a saw-tooth grow.
+    claims = settings.by_peaks | (enough & ~result.bursty)
+    cyclic = np.flatnonzero((level < 1) & claims & _swinging(windows, horizon))
     for start in range(0, len(cyclic), _BATCH):
         some = cyclic[start : start + _BATCH]
         _cycled(windows.take(some), horizon[some], some, result, settings)
@@ -169,6 +175,7 @@ def _swinging(windows: Windows, horizon: Floats) -> Bools:
     worth = np.zeros(len(windows.limit), dtype=np.bool_)
     turned = np.isfinite(windows.turns.level[:, -FEWEST])
     turned |= np.isfinite(windows.turns.floor_level[:, -FEWEST])
+    turned |= np.isfinite(windows.turns.trough_level[:, -FEWEST])
     some = np.flatnonzero(turned)
     worth[some] = _may_grow(windows.turns.take(some), windows.limit[some], horizon[some])
     return worth
@@ -176,7 +183,12 @@ def _swinging(windows: Windows, horizon: Floats) -> Bools:
 
 def _may_grow(turns: Turns, limit: Floats, horizon: Floats) -> Bools:
     worth = np.zeros(len(limit), dtype=np.bool_)
-    for ago, level in ((turns.ago, turns.level), (turns.floor_ago, turns.floor_level)):
+    for ago, level in (
+        (turns.ago, turns.level),
+        (turns.summit_ago, turns.summit_level),
+        (turns.floor_ago, turns.floor_level),
+        (turns.trough_ago, turns.trough_level),
+    ):
         some = np.isfinite(level).sum(axis=1) >= FEWEST
         first = np.where(some, np.isfinite(level).argmax(axis=1), 0)
         each = np.arange(len(limit))
@@ -191,38 +203,65 @@ def _may_grow(turns: Turns, limit: Floats, horizon: Floats) -> Bools:
 def _cycled(
     windows: Windows, horizon: Floats, where: Ints, result: Assessment, settings: DecisionSettings
 ) -> None:
-    """Where peaks or floors say more than the window does, let them speak."""
+    """Where peaks, floors or troughs say more than the window does, let them speak."""
     turns, limit = windows.turns, windows.limit[:, None]
     height = np.nan_to_num(turns.height).sum(axis=1) / np.maximum(
         np.isfinite(turns.height).sum(axis=1), 1
     )
     scatter = settings.trend.scatter + settings.trend.wear * height / windows.limit
-    # Peaks grow from cycle to cycle of cycles: below a peak that lower ones have followed that is no
-    # news, and a fall far below the usual swings ends it.
-    newest = windows.values[:, -1]
-    lowest = np.fmin.reduce(turns.level, axis=1)
-    margin = settings.safe_margin + settings.safe_spread * (turns.top - lowest) / windows.limit
-    margin = np.minimum(margin, settings.safe_room * (1 - turns.top / windows.limit))
-    passed = turns.top + np.fmax(margin, scatter) * windows.limit
-    # Peaks are those of medians of three, and so is what is held against them.
-    reached = np.fmax(turns.level[:, -1], np.nanmedian(windows.values[:, -3:], axis=1))
-    news = (turns.top <= 0) | (reached >= passed)
-    # They must still come as often as they came.
-    apart = middle(-np.diff(turns.ago, axis=1))
-    news &= turns.ago[:, -1] <= _LATE * apart
-    news &= settings.by_peaks & ~(turns.level[:, -1] - newest > _DEEP * middle(turns.height))
-    for ago, level, habit, heard in (
-        (turns.ago, turns.level, scatter, news),
-        (turns.floor_ago, turns.floor_level, scatter * settings.trend.floor_wear, True),
+    newest = windows.values[:, -1] / windows.limit
+    top = (turns.level[:, -1] / windows.limit).astype(np.float32)
+    peaks = settings.by_peaks & _peaks_are_news(windows, scatter, settings)
+    troughs = settings.by_peaks & _troughs_are_news(turns, newest, windows.limit, scatter, settings)
+    wide = scatter * settings.trend.floor_wear
+    for ago, level, habit, heard, above in (
+        (turns.ago, turns.level, scatter, peaks, None),
+        (turns.summit_ago, turns.summit_level, scatter, peaks, None),
+        (turns.floor_ago, turns.floor_level, wide, True, newest),
+        (turns.trough_ago, turns.trough_level, wide, troughs, newest),
     ):
-        lasting, going_on = growing(ago, level / limit, habit, turns.whole, horizon, settings.trend)
+        lasting, going_on = growing(
+            ago, level / limit, habit, turns.whole, horizon, settings.trend, above
+        )
         probability = at(lasting, np.minimum(horizon, AHEAD[-1])).astype(np.float32)
         more = (probability > result.probability[where]) & heard
+        hushed = result.short[where] | result.bursty[where]
+        more &= ~hushed | (probability >= _CLAIM)
         result.probability[where[more]] = probability[more]
         # The window may see it sooner.
         result.ttf[where[more]] = np.minimum(result.ttf[where[more]], quantiles(going_on[more]))
-        top = (turns.level[:, -1] / windows.limit).astype(np.float32)
         result.level[where[more]] = np.fmax(result.level[where[more]], top[more])
+        result.short[where[more]] = result.bursty[where[more]] = False
+
+
+def _peaks_are_news(windows: Windows, scatter: Floats, settings: DecisionSettings) -> Bools:
+    """Peaks grow from cycle to cycle of cycles: below a peak that lower ones have followed that is no
+    news, and a fall far below the usual swings ends it."""
+    turns, limit = windows.turns, windows.limit
+    lowest = np.fmin.reduce(turns.level, axis=1)
+    margin = settings.safe_margin + settings.safe_spread * (turns.top - lowest) / limit
+    margin = np.minimum(margin, settings.safe_room * (1 - turns.top / limit))
+    passed = turns.top + np.fmax(margin, scatter) * limit
+    # Peaks are those of medians of three, and so is what is held against them.
+    reached = np.fmax(turns.level[:, -1], np.nanmedian(windows.values[:, -3:], axis=1))
+    news: Bools = (turns.top <= 0) | (reached >= passed)
+    # They must still come as often as they came.
+    news &= turns.ago[:, -1] <= _LATE * middle(-np.diff(turns.ago, axis=1))
+    news &= ~(turns.level[:, -1] - windows.values[:, -1] > _DEEP * middle(turns.height))
+    return news
+
+
+def _troughs_are_news(
+    turns: Turns, newest: Floats, limit: Floats, scatter: Floats, settings: DecisionSettings
+) -> Bools:
+    """Troughs rise from one full collection to the next: below one that deeper ones have followed that is
+    no news, and a fall below the last one ends it."""
+    low = turns.trough_level[:, -1]
+    depth = turns.trough_top - np.fmin.reduce(turns.trough_level, axis=1)
+    margin = np.fmax(settings.safe_margin + settings.safe_spread * depth / limit, scatter)
+    news: Bools = (turns.trough_top <= 0) | (low >= turns.trough_top + margin * limit)
+    news &= newest >= low / limit - settings.safe_margin
+    return news
 
 
 def _fitted(

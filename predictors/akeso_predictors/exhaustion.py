@@ -26,6 +26,7 @@ from akeso_predictors.shapes import bank
 from akeso_predictors.track import Pending, Track
 from akeso_predictors.verdicts import (
     Verdicts,
+    alarming,
     corrected_by,
     decide,
     forecasts,
@@ -215,15 +216,28 @@ class ExhaustionPredictor:
         for earlier in self._track.advance(columns):
             place = order[np.searchsorted(columns, earlier.column, sorter=order)]
             found, _ = self._assess(earlier, spans[place])
+            self._decided(earlier, found, spans[place], bars[place])
             if learn is not None:
                 self._claims.consider(earlier, found, spans[place], learn[place])
         newest = self._track.newest(columns)
         found, levelled = self._assess(newest, spans)
         if learn is not None:
             self._claims.consider(newest, found, spans, learn)
+        corrected, alarm = self._decided(newest, found, spans, bars)
+        return decide(self._rings, newest, corrected, levelled, alarm, now, self.settings)
+
+    def _decided(
+        self, pending: Pending, found: Assessment, spans: Floats, bars: Floats
+    ) -> tuple[Assessment, Bools]:
+        """Evaluations with what was learned, and whether there is an alarm (N,), which is remembered."""
         corrected = corrected_by(self.calibration, self.metric_class, found, spans)
-        votes = self.calibration.probability(self.metric_class, self._track.votes[columns])
-        return decide(self._rings, newest, corrected, levelled, votes, bars, now, self.settings)
+        votes = self.calibration.probability(self.metric_class, self._track.votes[pending.column])
+        alarm = alarming(
+            pending, corrected, votes, bars, self._track.alarm[pending.column], self._rings.step,
+            self.settings,
+        )  # fmt: skip
+        self._track.alarm[pending.column] = alarm
+        return corrected, alarm
 
 
 def _aligned(

@@ -13,7 +13,7 @@ from akeso_predictors import checks
 from akeso_predictors.calibration import Calibration, given
 from akeso_predictors.checks import Bools, Floats, Ints
 from akeso_predictors.classes import class_of, for_metric
-from akeso_predictors.decision import actionable, elected
+from akeso_predictors.decision import actionable, begun, elected, in_time
 from akeso_predictors.engine import Windows, assess
 from akeso_predictors.legs import ACTED, REPLACED, Legs, fresh_carry, no_legs, trace
 from akeso_predictors.settings import DecisionSettings
@@ -179,7 +179,7 @@ def assessed(history: History, horizon: float) -> Assessed:
         )
         probability[part], ttf[part], level[part] = found.probability, found.ttf, found.level
         repeated[part] = found.repeated
-        silent[part] = found.bursty | found.unbounded | (windows.samples < settings.min_samples)
+        silent[part] = found.bursty | found.unbounded | found.short
     return Assessed(history, which, probability, ttf, level, silent, repeated)
 
 
@@ -193,6 +193,8 @@ def _decided(history: History, found: Assessed, threshold: float) -> Replay:
     alarm &= actionable(
         found.level, found.ttf, fresh, fresh_age, history.step, settings, found.repeated
     )
+    first = np.diff(which // rows, prepend=-1) > 0
+    alarm = begun(alarm, in_time(found.level, found.ttf, settings), first)
     held = _newest(which, series, rows, settings.missed_scrapes)
     out = _nothing(rows, series)
     told = held >= 0

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from akeso_predictors.checks import Floats, Ints
+from akeso_predictors.checks import Bools, Floats, Ints
 from akeso_predictors.legs import Carry, fresh_carry, trace
 from akeso_predictors.series import SeriesRings
 from akeso_predictors.settings import DecisionSettings
@@ -52,7 +52,7 @@ class Pending:
 
 
 class Track:
-    """Legs and votes by column of the rings."""
+    """Legs, votes and alarms by column of the rings."""
 
     def __init__(self, rings: SeriesRings, settings: DecisionSettings) -> None:
         self._rings = rings
@@ -64,6 +64,8 @@ class Track:
         # The limit that the last vote was about.
         self._bound: Floats = np.zeros(0)
         self.votes: Floats = np.zeros((0, settings.votes_of), dtype=np.float32)
+        # Whether an alarm is on; what was before the first row that is seen is not known, so it may have been.
+        self.alarm: Bools = np.zeros(0, dtype=np.bool_)
         # Rises that a series was told of when it began, by column.
         self._told: dict[int, Floats] = {}
 
@@ -76,6 +78,7 @@ class Track:
             self._bound = np.concatenate([self._bound, np.full(missing, np.nan)])
             empty = np.full((missing, self._settings.votes_of), np.nan, dtype=np.float32)
             self.votes = np.concatenate([self.votes, empty])
+            self.alarm = np.concatenate([self.alarm, np.ones(missing, dtype=np.bool_)])
 
     def forget(self, column: Ints) -> None:
         """These columns are another series', or nobody's."""
@@ -109,7 +112,7 @@ class Track:
         self._grow()
         self._start(column)
         self._seen[column], self._voted[column], self.votes[column] = -1, -1, np.nan
-        self._bound[column] = np.nan
+        self._bound[column], self.alarm[column] = np.nan, True
 
     def advance(self, column: Ints) -> Iterator[Pending]:
         """Trace the rows that came since the last time; gives those before the newest that have
@@ -186,6 +189,7 @@ class Track:
             self._voted[column],
             self.votes[column],
             self._bound[column],
+            self.alarm[column],
             self._rings.changed[column],
         )
         try:
@@ -197,5 +201,6 @@ class Track:
                 self._voted[column],
                 self.votes[column],
                 self._bound[column],
+                self.alarm[column],
                 self._rings.changed[column],
             ) = kept

@@ -2,7 +2,8 @@
 
 A turn is a swing of a share of the limit against the way the series was going (a zigzag). A floor is a
 trough that is lower than its neighbours: what a heap falls to after a full collection, and not after a young
-one. Turns are remembered longer than rows: the last eight of each kind, however long ago.
+one. A summit is the highest of four peaks. Turns are remembered longer than rows: the last eight of each
+kind, however long ago.
 
 A peak is also how a rise ended, and that outlives the instance: former rises tell how the next one will
 end. What ended with its instance is told as well, unless an action or a rollout cut it short.
@@ -20,6 +21,9 @@ from akeso_predictors.checks import Bools, Floats, Ints
 
 # Turns of a kind that are remembered.
 KEPT = 8
+# Peaks of which the highest is a summit: where teeth are many, the last few peaks span too little time.
+_PER_SUMMIT = 4
+_KINDS = ("peaks", "summits", "floors", "troughs")
 # Rows that are looked through at once for the next turn.
 _BLOCK = 256
 # A rise begins with the last row, and is over with the first, within this share of a swing of its end.
@@ -51,7 +55,14 @@ class Swing:
     # (S, KEPT, 6), of former instances too: row, level, height above the trough before it, top until
     # then, rise per row, whether the limit was reached
     peaks: Floats
+    # Of each so many peaks the highest: how many there are since the last such, its row and level.
+    rank: Ints
+    summit_row: Floats
+    summit: Floats
+    summits: Floats  # (S, KEPT, 2): row, level
     floors: Floats  # (S, KEPT, 2): row, level
+    trough_top: Floats  # highest trough that a trough lower by a swing has followed in the instance (0: none)
+    troughs: Floats  # (S, KEPT, 3): row, level, trough_top until then
 
     def take(self, which: Ints | Bools) -> Swing:
         """Of some of the series."""
@@ -80,23 +91,31 @@ def fresh_swing(series: int) -> Swing:
     return Swing(
         np.zeros(series, np.int64), np.zeros(series, np.int64), np.zeros(series, np.int64),
         nothing(), nothing(), nothing(), nothing(), nothing(), nothing(), nothing(),
-        nothing(2), nothing(), np.zeros(series), nothing(KEPT, 6), nothing(KEPT, 2),
+        nothing(2), nothing(), np.zeros(series), nothing(KEPT, 6),
+        np.zeros(series, np.int64), nothing(), nothing(), nothing(KEPT, 2), nothing(KEPT, 2),
+        np.zeros(series), nothing(KEPT, 3),
     )  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
 class Turns:
     """Turns known at N rows, (N, KEPT) each, newest last, NaN where there are none: how many rows
-    ago, level and height of peaks in the unit of the metric; the same of floors. `top` (N,) is the
-    highest peak that lower ones have followed (0: none). `peaks` (N, KEPT, 6) are those of `Swing`, `now` (N,) is
+    ago, level and height of peaks in the unit of the metric; the same of summits, floors and troughs. `top` (N,)
+    is the highest peak that lower ones have followed (0: none), `trough_top` the highest trough that
+    deeper ones have followed. `peaks` (N, KEPT, 6) are those of `Swing`, `now` (N,) is
     the row that they are looked at from, `whole` (N,) how many rows the instance is seen for."""
 
     ago: Floats
     level: Floats
     height: Floats
     top: Floats
+    summit_ago: Floats
+    summit_level: Floats
     floor_ago: Floats
     floor_level: Floats
+    trough_ago: Floats
+    trough_level: Floats
+    trough_top: Floats
     peaks: Floats
     now: Ints
     whole: Ints
@@ -113,16 +132,27 @@ class Turns:
 
 def known(swing: Swing, fresh_age: Ints) -> Turns:
     """The turns of the running instances, which are `fresh_age` (S,) rows old, at the newest row."""
-    return _turns(swing.peaks, swing.floors, swing.clock - 1, fresh_age)
+    return _turns(
+        swing.peaks, swing.summits, swing.floors, swing.troughs, swing.clock - 1, fresh_age
+    )
 
 
-def _turns(peaks: Floats, floors: Floats, now: Ints, fresh_age: Ints) -> Turns:
-    ago, floor_ago = now[:, None] - peaks[..., 0], now[:, None] - floors[..., 0]
-    own, own_floor = ago < fresh_age[:, None], floor_ago < fresh_age[:, None]
+def _turns(
+    peaks: Floats, summits: Floats, floors: Floats, troughs: Floats, now: Ints, fresh_age: Ints
+) -> Turns:
+    def own(turn: Floats) -> tuple[Floats, Floats]:
+        """Of the instance: how many rows ago they were, and their levels."""
+        ago = now[:, None] - turn[..., 0]
+        its = ago < fresh_age[:, None]
+        return np.where(its, ago, np.nan), np.where(its, turn[..., 1], np.nan)
+
+    ago, level = own(peaks)
+    trough_ago, trough_level = own(troughs)
     return Turns(
-        np.where(own, ago, np.nan), np.where(own, peaks[..., 1], np.nan),
-        np.where(own, peaks[..., 2], np.nan), np.where(own[:, -1], peaks[:, -1, 3], 0),
-        np.where(own_floor, floor_ago, np.nan), np.where(own_floor, floors[..., 1], np.nan),
+        ago, level, np.where(np.isfinite(ago), peaks[..., 2], np.nan),
+        np.where(np.isfinite(ago[:, -1]), peaks[:, -1, 3], 0),
+        *own(summits), *own(floors), trough_ago, trough_level,
+        np.where(np.isfinite(trough_ago[:, -1]), troughs[:, -1, 2], 0),
         peaks, now, fresh_age,
     )  # fmt: skip
 
@@ -149,14 +179,16 @@ class History:
     clock: Ints
     fresh_age: Ints
     peaks: _Log
+    summits: _Log
     floors: _Log
+    troughs: _Log
 
     def at(self, series: Ints, row: Ints) -> Turns:
         """The turns known at `row` (N,) of `series` (N,)."""
         key = series * (self.rows + 1) + row + 1
         return _turns(
-            self.peaks.last(key), self.floors.last(key), self.clock[series] + row,
-            self.fresh_age[series, row],
+            self.peaks.last(key), self.summits.last(key), self.floors.last(key), self.troughs.last(key),
+            self.clock[series] + row, self.fresh_age[series, row],
         )  # fmt: skip
 
 
@@ -176,7 +208,7 @@ class _Scan:
     def __init__(self, swing: Swing, rows: int) -> None:
         self.state = swing.copy()
         self.rows = rows
-        self.found: dict[str, list[tuple[Ints, Floats]]] = {"peaks": [], "floors": []}
+        self.found: dict[str, list[tuple[Ints, Floats]]] = {kind: [] for kind in _KINDS}
 
     def block(self, start: int, x: Floats, swings: Floats, ends_of: Ints) -> None:
         """Carry on over a block (S, B) that begins at row `start`."""
@@ -261,7 +293,8 @@ class _Scan:
         self._ended(series[told], row[told], np.where(how == REACHED, 1.0, 0.0)[told])
         s.way[series], s.lows[series], s.top[series] = 0, np.nan, 0
         s.born[series] = now
-        s.floors[series] = np.nan
+        s.rank[series], s.summit[series], s.summits[series] = 0, np.nan, np.nan
+        s.floors[series], s.troughs[series], s.trough_top[series] = np.nan, np.nan, 0
         s.high[series] = s.low[series] = value
         s.high_row[series] = s.low_row[series] = now
         s.foot_row[series] = s.crest_row[series] = now
@@ -290,16 +323,35 @@ class _Scan:
         lower = own & (s.peaks[down, -1, 1] - s.high[down] >= swing[falls])
         s.top[down] = np.maximum(s.top[down], np.where(lower, s.peaks[down, -1, 1], 0))
         self._ended(down, row[falls], np.zeros(len(down)))
+        self._summits(down, row[falls])
         s.way[down], s.low[down], s.low_row[down] = -1, value[falls], s.clock[down] + row[falls]
         s.foot_row[down] = s.low_row[down]
         up = series[~falls]
         older, newer = s.lows[up, 0], s.lows[up, 1]
+        last = s.troughs[up, -1, 1]
+        deeper = last - s.low[up] >= swing[~falls]
+        s.trough_top[up] = np.maximum(s.trough_top[up], np.where(deeper, last, 0))
+        each = np.stack([s.low_row[up], s.low[up], s.trough_top[up]], axis=1)
+        self._push("troughs", up, row[~falls], each)
         floor = (newer < older) & (newer <= s.low[up])
         told = np.stack([s.lows_row[up], newer], axis=1)
         self._push("floors", up[floor], row[~falls][floor], told[floor])
         s.lows[up, 0], s.lows[up, 1], s.lows_row[up] = newer, s.low[up], s.low_row[up]
         s.way[up], s.high[up], s.high_row[up] = 1, value[~falls], s.clock[up] + row[~falls]
         s.crest[up], s.crest_row[up] = np.floor(value / (_FOOT * swing))[~falls], s.high_row[up]
+
+    def _summits(self, series: Ints, row: Ints) -> None:
+        """The highest value since the last trough was a peak."""
+        s = self.state
+        higher = ~(s.summit[series] >= s.high[series])
+        more = series[higher]
+        s.summit[more], s.summit_row[more] = s.high[more], s.high_row[more]
+        s.rank[series] += 1
+        full = s.rank[series] >= _PER_SUMMIT
+        done = series[full]
+        told = np.stack([s.summit_row[done], s.summit[done]], axis=1)
+        self._push("summits", done, row[full], told)
+        s.rank[done], s.summit[done] = 0, np.nan
 
     def _push(self, kind: str, series: Ints, row: Ints, turn: Floats) -> None:
         if len(series):
@@ -333,8 +385,7 @@ def scan(
         rows,
         swing.clock,
         fresh_age,
-        pass_.log("peaks", swing.peaks),
-        pass_.log("floors", swing.floors),
+        *(pass_.log(kind, getattr(swing, kind)) for kind in _KINDS),
     )
     pass_.state.clock[:] += rows
     return history, pass_.state

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from akeso.domain.forecast import Forecast, Readiness, SeriesKey
 from akeso_predictors.calibration import Calibration
 from akeso_predictors.checks import Bools, Floats
-from akeso_predictors.decision import actionable, elected
+from akeso_predictors.decision import actionable, elected, in_time
 from akeso_predictors.engine import Assessment
 from akeso_predictors.series import SeriesRings
 from akeso_predictors.settings import DecisionSettings
@@ -48,18 +48,32 @@ def corrected_by(
     )
 
 
+def alarming(
+    pending: Pending, found: Assessment, votes: Floats, bars: Floats, before: Bools, step: float,
+    settings: DecisionSettings,
+) -> Bools:  # fmt: skip
+    """Whether the evaluated rows (N,) raise an alarm, or hold one that was on `before` (N,) them. `votes`
+    (N, votes_of) and `found` are corrected, `bars` (N,) are p*."""
+    alarm = ~(found.bursty | found.short | found.unbounded | np.isnan(pending.limit))
+    alarm &= elected(votes, bars, settings)
+    alarm &= actionable(
+        found.level, found.ttf, pending.fresh, pending.fresh_age, step, settings, found.repeated
+    )
+    return alarm & (in_time(found.level, found.ttf, settings) | before)
+
+
 def decide(
-    rings: SeriesRings, pending: Pending, found: Assessment, levelled: Bools, votes: Floats,
-    bars: Floats, now: float, settings: DecisionSettings,
+    rings: SeriesRings, pending: Pending, found: Assessment, levelled: Bools, alarm: Bools,
+    now: float, settings: DecisionSettings,
 ) -> Verdicts:  # fmt: skip
-    """Readiness and alarm of the newest rows at `now`; `votes` (N, votes_of) and `found` are
-    corrected, `bars` (N,) are p*."""
+    """Readiness of the newest rows at `now`, and with it whether their `alarm` (N,) is one; `found` is
+    corrected."""
     newest = rings.newest[pending.column]
     # By then one scrape more than may be missed has been due.
     patience = (settings.missed_scrapes + 1) * rings.step
     claims = (
         found.bursty,
-        pending.samples < settings.min_samples,
+        found.short,
         np.isnan(pending.limit) | found.unbounded,
         now - newest >= patience,
         rings.row[pending.column] < 0,
@@ -67,17 +81,8 @@ def decide(
     readiness = np.zeros(len(newest), dtype=np.int64)
     for code, holds in enumerate(claims, start=1):
         readiness[holds] = code
-    alarm = (readiness == 0) & elected(votes, bars, settings)
-    alarm &= actionable(
-        found.level,
-        found.ttf,
-        pending.fresh,
-        pending.fresh_age,
-        rings.step,
-        settings,
-        found.repeated,
-    )
-    return Verdicts(readiness, alarm, pending, found, levelled & ~alarm)
+    raised = (readiness == 0) & alarm
+    return Verdicts(readiness, raised, pending, found, levelled & ~raised)
 
 
 def levelled_off(values: Floats, pending: Pending, settings: DecisionSettings) -> Bools:

@@ -5,12 +5,14 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from akeso_predictors import replay
+from akeso.domain.forecast import Sample, SeriesKey
+from akeso_predictors import DecisionSettings, ExhaustionPredictor, replay
 from unit.predictors import scenarios
 from unit.predictors.injected import pods
 from unit.predictors.scenarios import LIMIT, STEP, leak, stairs
 
 SEEDS = range(10)
+START = 1_700_000_000.0
 
 
 def leads(values, step=STEP, horizon=1800.0):
@@ -150,3 +152,55 @@ def test_bursty_cpu_is_left_alone():
     said = replay(values, 1.0, 60.0, 3600.0, metric_class="cpu")
     assert not said.alarm.any()
     assert said.abstained[60:].mean() > 0.5
+
+
+def surge(rows, begins=200, base=0.2):
+    """A pool that doubles its way to the limit within so many rows."""
+    t = np.arange(begins + rows + 20)
+    grown = (1.02 - base) * np.expm1((t - begins).clip(0, rows) * (6 / rows)) / np.expm1(6.0)
+    return base + grown + np.random.default_rng(0).normal(0, 0.002, len(t))
+
+
+def first_beyond(values):
+    return int(np.flatnonzero(values >= 1)[0])
+
+
+@pytest.mark.parametrize("rows", [24, 30])
+def test_no_alarm_begins_where_help_comes_too_late_until_the_limit_is_reached(rows):
+    values = surge(rows)
+    beyond = first_beyond(values)
+    said, hasty = (
+        replay(
+            values, 1.0, 15.0, 1800.0, metric_class="connections",
+            settings=DecisionSettings(too_late_rows=late),
+        ).alarm[:, 0]
+        for late in (4, 0)
+    )  # fmt: skip
+    assert hasty[beyond - 1] and not said[:beyond].any()
+    assert said[beyond + 4 :].all()
+
+
+def test_an_alarm_that_began_in_time_goes_on_to_the_limit():
+    values = leak(180, 0)
+    alarm = replay(values * LIMIT, LIMIT, STEP, 1800.0).alarm[:, 0]
+    begins = int(np.flatnonzero(alarm)[0])
+    assert len(alarm) - begins > 8 and alarm[begins:].all()
+
+
+def test_the_operator_begins_no_late_alarm_either_nor_does_one_that_starts_then():
+    values, key = surge(30), SeriesKey("shop", "cart-0", "pool")
+    beyond = first_beyond(values)
+
+    def samples(first, last):
+        return [
+            Sample(key, START + 15.0 * t, values[t], 1.0, instance="one")
+            for t in range(first, last)
+        ]
+
+    always, late = (ExhaustionPredictor(15.0, metric_class="connections") for _ in range(2))
+    for t in range(beyond):
+        always.ingest(samples(t, t + 1))
+        assert not always.evaluate(START + 15.0 * t, 1800.0)[key].alarm
+    late.ingest(samples(0, beyond))
+    now = START + 15.0 * (beyond - 1)
+    assert late.evaluate(now, 1800.0) == always.evaluate(now, 1800.0)

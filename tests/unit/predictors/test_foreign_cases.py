@@ -11,6 +11,7 @@ import pytest
 sys.path.append(str(Path(__file__).parents[3] / "bench"))
 
 import grafana_cases
+import postmortem_cases
 import queueing_cases
 from foreign_cases import Case
 
@@ -19,6 +20,8 @@ PARTS = {
     "grafana stress": grafana_cases.stress,
     "queueing core": queueing_cases.core,
     "queueing stress": queueing_cases.stress,
+    "postmortem core": postmortem_cases.core,
+    "postmortem stress": postmortem_cases.stress,
 }
 SEED, COUNT = 5, 120
 

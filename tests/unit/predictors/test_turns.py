@@ -104,10 +104,15 @@ def test_row_by_row_the_same_turns_are_found(seed):
         own = begun[:, : t + 1].any(axis=1)
         there = whole.at(np.arange(3), np.full(3, t)).take(np.flatnonzero(~own))
         mine = here.take(np.flatnonzero(~own))
-        for name in ("ago", "level", "height", "floor_ago", "floor_level", "peaks"):
+        for name in (
+            "ago", "level", "height", "summit_ago", "summit_level", "floor_ago", "floor_level", "trough_ago", "trough_level", "trough_top",
+            "peaks",
+        ):  # fmt: skip
             np.testing.assert_array_equal(getattr(mine, name), getattr(there, name))
     np.testing.assert_array_equal(end.peaks, swing.peaks)
+    np.testing.assert_array_equal(end.summits, swing.summits)
     np.testing.assert_array_equal(end.floors, swing.floors)
+    np.testing.assert_array_equal(end.troughs, swing.troughs)
 
 
 def test_a_heap_whose_floor_holds_is_silent_and_one_whose_floor_creeps_is_not():
@@ -121,6 +126,84 @@ def test_a_heap_whose_floor_holds_is_silent_and_one_whose_floor_creeps_is_not():
     crossing = int(np.flatnonzero(creeping >= 1)[0])
     alarm = replay(creeping, 1.0, 60.0, 3600.0).alarm[:crossing, 0]
     assert crossing - np.flatnonzero(alarm[300:])[0] - 300 >= 15
+
+
+def collected(live, pace=0.02, ceiling=0.9):
+    """A heap that fills by `pace` a row and is collected at its ceiling down to what `live` (T,) holds."""
+    level, rows = float(live[0]), []
+    for least in live:
+        level = max(level + pace, least)
+        if level > ceiling:
+            level = least
+        rows.append(level)
+    return np.array(rows)
+
+
+def crept(rows=480, since=200, takes=220):
+    """What lives, flat at first, and then on its way from .3 to the limit and beyond."""
+    return 0.3 + 0.7 * np.maximum(np.arange(rows) - since, 0) / takes
+
+
+def test_troughs_that_climb_although_every_collection_is_a_full_one_alarm():
+    noise = np.random.default_rng(0).normal(0, 0.003, 480)
+    holding = replay(collected(np.full(480, 0.3)) + noise, 1.0, 60.0, 3600.0)
+    assert not holding.alarm[60:].any()
+    values = collected(crept()) + noise
+    crossing = int(np.flatnonzero(values >= 1)[0])
+    alarm = replay(values, 1.0, 60.0, 3600.0).alarm[:crossing, 0]
+    assert crossing - np.flatnonzero(alarm[200:])[0] - 200 >= 15
+
+
+def test_troughs_that_climbed_before_a_full_collection_are_no_news():
+    """Collections of the young only, whose troughs climb, and a full one after eight of them: again and
+    again."""
+    tops = np.linspace(0.5, 0.9, 8)
+    cycle = np.concatenate([np.linspace(top - 0.15, top, 6) for top in tops])
+    noise = np.random.default_rng(0).normal(0, 0.003, 10 * len(cycle))
+    said = replay(np.tile(cycle, 10) + noise, 1.0, 60.0, 3600.0)
+    assert not said.alarm[2 * len(cycle) :].any()
+
+
+def test_troughs_that_climbed_say_nothing_once_the_level_stays_below_their_line():
+    live = np.minimum(crept(takes=150), 0.78)
+    settled = int(live.argmax())
+    values = np.where(np.arange(len(live)) < settled, collected(live), 0.78)
+    values += np.random.default_rng(0).normal(0, 0.002, len(live))
+    said = replay(values, 1.0, 60.0, 3600.0)
+    assert said.probability[settled - 30 : settled].max() > 0.5
+    assert said.probability[settled + 20 : settled + 60].max() < 0.3
+
+
+def test_deep_bursts_hide_a_trend_but_not_that_the_peaks_of_a_saw_tooth_grow():
+    """Each tooth is deeper than what ends a leg, and its fall a burst that no fit could foresee."""
+    t = np.arange(300)
+    noise = np.random.default_rng(0).normal(0, 0.003, len(t))
+    tooth = t % 8 / 7
+    same = replay(0.35 * (1 + tooth) + noise, 1.0, 60.0, 3600.0)
+    assert same.abstained[100:].mean() > 0.9 and not same.alarm.any()
+    live = 0.35 + 0.3 * np.maximum(t - 150, 0) / 150
+    values = live * (1 + tooth) + noise
+    crossing = int(np.flatnonzero(values >= 1)[0])
+    said = replay(values, 1.0, 60.0, 3600.0)
+    alarm = said.alarm[:crossing, 0]
+    assert crossing - np.flatnonzero(alarm)[0] >= 20
+    assert not said.abstained[crossing - 20 : crossing].any()
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_where_teeth_are_many_their_summits_tell_what_the_last_peaks_do_not(seed):
+    """Peaks scatter by more than they grow from one to the next; eight of them span 40 minutes, their
+    summits hours."""
+    t = np.arange(400)
+    scatter = np.repeat(np.random.default_rng(seed).normal(0, 0.012, 80), 5)
+    top = 0.6 + 0.4 * np.maximum(t - 100, 0) / 210 + scatter
+    values = top - 0.2 + 0.2 * (t % 5 / 4)
+    history, _ = scanned(values)
+    known_of = history.at(np.array([0]), np.array([300]))
+    assert known_of.summit_ago[0, 0] > 3 * known_of.ago[0, 0]
+    crossing = int(np.flatnonzero(values >= 1)[0])
+    alarm = replay(values, 1.0, 60.0, 3600.0).alarm[:crossing, 0]
+    assert crossing - np.flatnonzero(alarm)[0] >= 20
 
 
 def test_peaks_that_grow_with_what_lives_alarm_before_one_passes():

@@ -2,10 +2,11 @@
 
     python bench/foreign.py [--quick] [-o FILE.json]
 
-Two generators, each by another author, who knew only the list of kinds and the opponent's figures:
-`grafana_cases.py` (histories as seen on dashboards) and `queueing_cases.py` (histories from small
-simulations of queues and collectors). Each has a core mix and a stress part. Beside Akeso the gated
-predict_linear that the authors were told of; every alarm is scored by `foreign_scoring.py`.
+Three generators, each by another author, who knew only the list of kinds and the opponent's figures:
+`grafana_cases.py` (histories as seen on dashboards), `queueing_cases.py` (histories from small
+simulations of queues and collectors) and `postmortem_cases.py` (mechanisms as in incident
+post-mortems). Each has a core mix and a stress part. Beside Akeso the gated predict_linear that the
+authors were told of; every alarm is scored by `foreign_scoring.py`.
 """
 
 from __future__ import annotations
@@ -24,6 +25,7 @@ sys.path[:0] = [str(_ROOT / name) for name in ("operator", "predictors", "tests"
 
 import grafana_cases
 import numpy as np
+import postmortem_cases
 import queueing_cases
 from exhaustion import calibration
 from foreign_cases import Case, Mask
@@ -32,7 +34,11 @@ from numpy.typing import NDArray
 
 from akeso_predictors import replay
 
-AUTHORS = {"grafana": grafana_cases, "queueing": queueing_cases}
+AUTHORS = {
+    "grafana": grafana_cases,
+    "queueing": queueing_cases,
+    "postmortem": postmortem_cases,
+}
 PARTS = ("core", "stress")
 METHODS = ("akeso", "gated")
 _SEEDS, _CASES = (101, 102), 400

@@ -1,7 +1,8 @@
 """What the generators by other authors share: the shape of a case, its clock and real series.
 
-`grafana_cases` and `queueing_cases` are each by another author, who knew only the list of kinds and
-the opponent's figures. Their backgrounds are all pods of tests/data/nezha and load of tests/data/nab.
+`grafana_cases`, `queueing_cases` and `postmortem_cases` are each by another author, who knew only the list
+of kinds and the opponent's figures. Their backgrounds are the pods of tests/data/nezha and load of
+tests/data/nab.
 """
 
 from __future__ import annotations

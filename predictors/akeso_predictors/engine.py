@@ -227,9 +227,11 @@ def _cycled(
         more = (probability > result.probability[where]) & heard
         hushed = result.short[where] | result.bursty[where]
         more &= ~hushed | (probability >= _CLAIM)
-        result.probability[where[more]] = probability[more]
-        # The window may see it sooner.
-        result.ttf[where[more]] = np.minimum(result.ttf[where[more]], quantiles(going_on[more]))
+        some, sooner = where[more], quantiles(going_on[more])
+        # The window may see it sooner, if what it sees is news.
+        ttf = np.where(result.probability[some, None] > 0, result.ttf[some], np.inf)
+        result.ttf[some] = np.minimum(ttf, sooner)
+        result.probability[some] = probability[more]
         result.level[where[more]] = np.fmax(result.level[where[more]], top[more])
         result.short[where[more]] = result.bursty[where[more]] = False
 

@@ -40,6 +40,7 @@ AUTHORS = {
     "postmortem": postmortem_cases,
 }
 PARTS = ("core", "stress")
+_BOTH = "both"
 METHODS = ("akeso", "gated")
 _SEEDS, _CASES = (101, 102), 400
 _QUICK_SEEDS, _QUICK_CASES = (101,), 60
@@ -88,9 +89,8 @@ def claims(cases: list[Case], said: list[Said]) -> tuple[NDArray[Any], Mask]:
     return np.concatenate(p), np.concatenate(truth)
 
 
-def compared(cases: list[Case]) -> dict[str, Any]:
+def compared(cases: list[Case], said: list[Said]) -> dict[str, Any]:
     """Akeso and its opponent on the same cases, altogether and by kind."""
-    said = replayed(cases)
     scores = {
         "akeso": [scored(case, one[0]) for case, one in zip(cases, said, strict=True)],
         "gated": [scored(case, gated(case)) for case in cases],
@@ -107,9 +107,15 @@ def _kinds(cases: list[Case], scores: list[Score]) -> dict[str, dict[str, Any]]:
 
 
 def measure(quick: bool) -> dict[str, Any]:
-    return {
-        author: {part: compared(made(author, part, quick)) for part in PARTS} for author in AUTHORS
-    }
+    """By author and part, and by author of both parts together."""
+    found: dict[str, Any] = {}
+    for author in AUTHORS:
+        cases = {part: made(author, part, quick) for part in PARTS}
+        said = {part: replayed(of) for part, of in cases.items()}
+        cases[_BOTH] = [case for part in PARTS for case in cases[part]]
+        said[_BOTH] = [one for part in PARTS for one in said[part]]
+        found[author] = {part: compared(of, said[part]) for part, of in cases.items()}
+    return found
 
 
 _FIGURES = ("precision", "recall", "lead_median_min", "false_per_series_day")
@@ -129,7 +135,8 @@ def table(result: dict[str, Any]) -> str:
             rows.append("  " + "  ".join(f"{k} {v:.3f}" for k, v in found["probability"].items()))
     rows.append("leaks hit of all | false alarms")
     for author, parts in result.items():
-        for part, found in parts.items():
+        for part in PARTS:
+            found = parts[part]
             rows.append(f"{f'{author} {part}':40}" + "".join(f"{m:>9}" for m in METHODS * 2))
             rows += [_kind(kind, found) for kind in found["akeso"]["kinds"]]
     return "\n".join(rows)

@@ -49,9 +49,10 @@ def actionable(
 
 
 def in_time(level: Floats, ttf: Floats, settings: DecisionSettings) -> Bools:
-    """Whether an alarm (N,) may begin: help can still come, or the limit has been reached already."""
+    """Whether an alarm (N,) may begin: help can still come, or the limit has been reached already, or is a bound
+    that may be touched, where late help is help."""
     timely: Bools = (ttf[..., 2] >= settings.too_late_rows) | (level >= 1)
-    return timely
+    return timely | (not settings.by_peaks)
 
 
 def begun(alarm: Bools, timely: Bools, first: Bools) -> Bools:

@@ -118,7 +118,7 @@ class DecisionSettings:
     action: float = 120.0
     slack: float = 900.0
     # Where the limit is reached within so few rows in nine of ten cases, no help comes in time any more: no
-    # alarm begins there. One that is on goes on.
+    # alarm begins there (`by_peaks`: a bound of load may be passed for a moment). One that is on goes on.
     too_late_rows: int = 4
     # q90/q10 of the time to failure: a forecast wider than this is no basis for acting.
     max_spread: float = 6.0

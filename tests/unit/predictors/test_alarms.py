@@ -180,6 +180,18 @@ def test_no_alarm_begins_where_help_comes_too_late_until_the_limit_is_reached(ro
     assert said[beyond + 4 :].all()
 
 
+def test_of_load_an_alarm_may_begin_late_because_its_bound_may_be_passed_for_a_moment():
+    values = surge(30)
+    said, hasty = (
+        replay(
+            values, 1.0, 15.0, 1800.0, metric_class="load",
+            settings=DecisionSettings(too_late_rows=late),
+        ).alarm
+        for late in (4, 0)
+    )  # fmt: skip
+    assert hasty[: first_beyond(values)].any() and np.array_equal(said, hasty)
+
+
 def test_an_alarm_that_began_in_time_goes_on_to_the_limit():
     values = leak(180, 0)
     alarm = replay(values * LIMIT, LIMIT, STEP, 1800.0).alarm[:, 0]

@@ -48,6 +48,8 @@ class ControlPlane:
         """etcd and the API server, which retries until etcd answers."""
         etcd = self.supervisor.start("etcd", self._etcd(), GOGC=GARBAGE)
         apiserver = self.supervisor.start("kube-apiserver", self._apiserver(), GOGC=GARBAGE)
+        for process in (etcd, apiserver):
+            self.supervisor.favour(process)
         health = f"http://127.0.0.1:{self.plan.ports['etcd']}/health"
         self.supervisor.wait_until(etcd, self.probe.ready(health), START_SECONDS)
         ready = self.probe.ready(f"{self.plan.server}/readyz")

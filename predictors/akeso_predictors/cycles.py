@@ -2,8 +2,8 @@
 
 Under a saw-tooth no single tooth tells a leak; the line through its peaks does (a heap whose next
 collection comes when it has grown by a share), or the line through its floors (a heap whose peaks always reach its
-ceiling), or through all its troughs, where every collection is a full one. Each line is flat up to one of the turns and rises from there; lines are weighted by BIC and damped
-as every other trend is.
+ceiling), or through all its troughs, where every collection is a full one. Each line is flat up to one of the
+turns and rises from there; lines are weighted by BIC and damped as every other trend is.
 """
 
 from __future__ import annotations
@@ -77,19 +77,28 @@ def growing(
     if above is not None:
         stands = (above[:, None] - reach[:, :, 0]) / np.sqrt(doubt[:, :, 0])
         passed *= normal(stands + _DOUBT)[:, :, None]
-    # Growth that was not seen to begin from a rest is more often the first of a cycle of cycles (young
-    # collections until the first full one) than a leak, unless it is fast.
-    rested = (settings.rested * (whole[:, None, None] - age) / np.maximum(age, 1)).clip(0, 1)
     start = (y_mean - slope * f_mean)[:, :, None]
-    amid = ((start - settings.born) / settings.born).clip(0, 1)
-    slow = (age / horizon[:, None, None]).clip(0, 1)
-    power = settings.persistence + settings.cyclic * (1 - rested) * amid * slow
-    lasts = (age / np.maximum(age + AHEAD, 1)) ** power
+    lasts = _lasts(age, start, whole, horizon, settings)
     lasting, going_on = (passed * lasts).sum(axis=1), passed.sum(axis=1)
     return (
         np.maximum.accumulate(lasting, axis=1).clip(0, 1),
         np.maximum.accumulate(going_on, axis=1).clip(0, 1),
     )
+
+
+def _lasts(
+    age: Floats, start: Floats, whole: Ints, horizon: Floats, settings: TrendSettings
+) -> Floats:
+    """How likely lines that began `age` rows ago at `start` (N, K, 1) go on until every `AHEAD`, (N, K, G).
+
+    Growth that was not seen to begin from a rest is more often the first of a cycle of cycles (young
+    collections until the first full one) than a leak, unless it is fast."""
+    rested = (settings.rested * (whole[:, None, None] - age) / np.maximum(age, 1)).clip(0, 1)
+    amid = ((start - settings.born) / settings.born).clip(0, 1)
+    slow = (age / horizon[:, None, None]).clip(0, 1)
+    power = settings.persistence + settings.cyclic * (1 - rested) * amid * slow
+    lasts: Floats = (age / np.maximum(age + AHEAD, 1)) ** power
+    return lasts
 
 
 def middle(values: Floats) -> Floats:

@@ -41,7 +41,8 @@ _JUMPS = 24
 @dataclass(frozen=True, slots=True)
 class Windows:
     """N evaluations: `values` (N, W) in units of the metric, NaN where missing, the newest row
-    last and valid; `longer` gives, of some of them, so many rows; `limit`, `safe` (N,) in the same unit; `age` and `samples` of the leg (N,); the turns of the instance."""
+    last and valid; `longer` gives, of some of them, so many rows; `limit`, `safe` (N,) in the same unit;
+    `age` and `samples` of the leg (N,); the turns of the instance."""
 
     values: Floats
     longer: Callable[[Ints, int], Floats]
@@ -203,7 +204,7 @@ def _may_grow(turns: Turns, limit: Floats, horizon: Floats) -> Bools:
 def _cycled(
     windows: Windows, horizon: Floats, where: Ints, result: Assessment, settings: DecisionSettings
 ) -> None:
-    """Where peaks, floors or troughs say more than the window does, let them speak."""
+    """Where peaks, summits, floors or troughs say more than the window does, let them speak."""
     turns, limit = windows.turns, windows.limit[:, None]
     height = np.nan_to_num(turns.height).sum(axis=1) / np.maximum(
         np.isfinite(turns.height).sum(axis=1), 1

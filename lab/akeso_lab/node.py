@@ -66,7 +66,9 @@ class Node:
         node_config.write_coredns(self.plan)
         self._publish_metrics_service(authority)
         for part, arguments in node_config.commands(self.plan).items():
-            self.namespaces.start(part, [self.plan.bin / part, *arguments])
+            process = self.namespaces.start(part, [self.plan.bin / part, *arguments])
+            if part == "coredns":  # every request of a pod to a Service waits for it
+                self.supervisor.favour(process)
 
     def wait_until_ready(self, control_plane: ControlPlane) -> None:
         probe, address = control_plane.probe, self.plan.addresses.node

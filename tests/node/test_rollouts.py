@@ -46,7 +46,7 @@ def traffic(stage: Scene, lab: Lab) -> None:
                         "imagePullPolicy": "Never",
                         "args": [
                             "load",
-                            f"-url=http://web.{stage.name}.svc.cluster.local/",
+                            "-url=http://web/",
                             "-rps=20",
                         ],
                     }

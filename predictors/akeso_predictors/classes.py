@@ -30,7 +30,7 @@ class MetricClass:
     this share of the limit forbid a claim (None: as for memory). `rows` kept per series (None: as for
     memory). `horizon` in seconds that people need to act. `falls`: the limit is approached from
     above. `act_level` is the share of the limit from which an alarm is raised (None: as for memory), `patience`
-    with its rises (None: as for memory). `killed`: the kernel ends what touches the limit, by its own count. `why`
+    with its rises and `rash` with those of minutes (None: as for memory). `killed`: the kernel ends what touches the limit, by its own count. `why`
     it is decided so."""
 
     name: str
@@ -42,6 +42,7 @@ class MetricClass:
     falls: bool = False
     act_level: float | None = None
     patience: float | None = None
+    rash: float | None = None
     killed: bool = False
 
     def applied(self, settings: DecisionSettings) -> DecisionSettings:
@@ -49,12 +50,15 @@ class MetricClass:
         trend = settings.trend
         if self.bursty is not None:
             trend = replace(trend, bursty=self.bursty)
+        if self.rash is not None:
+            trend = replace(trend, rash=self.rash)
         if self.patience is not None:
             # Filling and clearing take as much longer as the horizon is.
             slower = self.horizon / SHORT
             trend = replace(
                 trend,
                 patience=self.patience,
+                watched=trend.watched * slower,
                 young=trend.young * slower,
                 lasting=trend.lasting * slower,
             )
@@ -71,12 +75,13 @@ class MetricClass:
 
 def _load(
     name: str, horizon: float, why: str, *, falls: bool = False, act_level: float | None = None,
-    patience: float | None = None,
+    patience: float | None = None, rash: float | None = 0.0,
 ) -> MetricClass:  # fmt: skip
-    """A bound that may be touched for a moment, and must not be stayed above."""
+    """A bound that may be touched for a moment, and must not be stayed above. A surge is met before it is known
+    where it ends: what helps against load costs little and is taken back."""
     return MetricClass(
         name, horizon, why, by_peaks=False, rows=LOAD_ROWS, falls=falls, act_level=act_level,
-        patience=patience,
+        patience=patience, rash=rash,
     )  # fmt: skip
 
 
@@ -92,8 +97,8 @@ _ALL = (
     _load("load", 30 * MINUTES, "what all pods of a workload bear together"),
     _load("throttling", 30 * MINUTES, "a share of periods; one bad period hurts nobody"),
     _load("volume", 4 * HOURS, "nobody but a person makes room; deletions are not turns of a heap",
-          act_level=DISK_LEVEL, patience=DISK_PATIENCE),
-    _load("inodes", 4 * HOURS, "as volumes", act_level=DISK_LEVEL, patience=DISK_PATIENCE),
+          act_level=DISK_LEVEL, patience=DISK_PATIENCE, rash=None),
+    _load("inodes", 4 * HOURS, "as volumes", act_level=DISK_LEVEL, patience=DISK_PATIENCE, rash=None),
     MetricClass("connections", 30 * MINUTES, "the next peak finds no descriptor or no free slot"),
     _load("queue", 30 * MINUTES, "a queue that is worked off may be long for a moment"),
     _load("errors", 30 * MINUTES, "a ratio; a lone error is no outage"),

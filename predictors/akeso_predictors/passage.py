@@ -74,9 +74,14 @@ def _lasts(
         * ~birth[:, None]
     )
     aged = since * np.float32(step)
-    watched = (aged / settings.young).clip(0, 1)
     ends = settings.patience / (1 + (aged / settings.lasting) ** 2)
-    power = settings.persistence + (ends + settings.cyclic * (1 - rested) * amid) * watched
+    ends += settings.cyclic * (1 - rested) * amid
+    ends *= (aged / settings.watched).clip(0, 1)
+    # What has grown for most of its container's life is no ramp to another level: there was none before.
+    later = ~birth[:, None] | (since < settings.newborn * whole)
+    slowly = np.clip((step - settings.brisk) / (settings.usual - settings.brisk), 0, 1)
+    ends += later * slowly * settings.rash / (1 + (aged / settings.young) ** 2)
+    power = settings.persistence + ends
     lasts: Floats = behind ** power[:, :, None].astype(np.float32)
     return lasts
 

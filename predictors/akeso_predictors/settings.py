@@ -33,10 +33,20 @@ class TrendSettings:
     persistence: float = 0.2
     # Most rises that end (jobs, ramps, warm-ups, first fills) do so within an hour or two; what lasts longer
     # is mostly a leak. The power is larger by `patience`, which falls to its half at an age of `lasting`
-    # seconds. A rise younger than `young` seconds leaves no time to watch it, and gets less of it.
-    patience: float = 0.2
+    # seconds. A rise younger than `watched` seconds gets less of it.
+    patience: float = 0.15
     lasting: float = 3600.0
-    young: float = 450.0
+    watched: float = 450.0
+    # A rise of a few minutes is mostly a ramp to another level (connections that surge, caches that fill). The
+    # power is larger by `rash`, which falls to its half at an age of `young` seconds; but not of a rise that
+    # has lasted for the share `newborn` of its container's life.
+    rash: float = 1.6
+    young: float = 250.0
+    newborn: float = 0.5
+    # All of it at a scrape of so many seconds or more, nothing of it at one of `brisk`: who looks that often
+    # watches what fails within minutes, and would hear of it too late.
+    usual: float = 15.0
+    brisk: float = 5.0
     # A slow rise that was not seen to begin from a rest, at a level where no container is born, is more
     # often one tooth of a saw whose first tooth we see than a leak: its power is larger by so much.
     # A rest of `1 / rested` of the rise's own length is enough, births lie below `born` of the limit.
@@ -114,7 +124,7 @@ class DecisionSettings:
     sure_votes: int = 2
     # Act at this level, or earlier when failure may come before help: q10(TTF) < action + slack. Each
     # two points more spare a fortieth of the false alarms and cost half a minute of lead.
-    act_level: float = 0.71
+    act_level: float = 0.74
     action: float = 120.0
     slack: float = 900.0
     # Where the limit is reached within so few rows in nine of ten cases, no help comes in time any more: no

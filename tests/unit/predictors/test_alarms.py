@@ -165,7 +165,7 @@ def first_beyond(values):
     return int(np.flatnonzero(values >= 1)[0])
 
 
-@pytest.mark.parametrize("rows", [24, 30])
+@pytest.mark.parametrize("rows", [30, 36])
 def test_no_alarm_begins_where_help_comes_too_late_until_the_limit_is_reached(rows):
     values = surge(rows)
     beyond = first_beyond(values)

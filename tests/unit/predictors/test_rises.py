@@ -59,7 +59,39 @@ def test_a_disk_that_fills_for_a_day_is_told_hours_before() -> None:
     assert (len(values) - alarm.argmax(axis=0)).min() >= 120
 
 
-@pytest.mark.parametrize("name", ["persistence", "patience", "young", "lasting"])
+def first_alarms(
+    step: float, high: float, rows: int, *, begun: bool = False, rash: float | None = None
+) -> Floats:
+    """Rows (S,) into a rise after a rest of 240 at which memory raises its first alarm, inf without one;
+    `begun`: its container began with it."""
+    settings = DecisionSettings()
+    if rash is not None:
+        settings = replace(settings, trend=replace(settings.trend, rash=rash))
+    values = np.stack([risen(seed, 240, rows, 0.2, high) for seed in SEEDS], axis=1)
+    restarts = np.zeros(values.shape, dtype=np.bool_)
+    restarts[239 if begun else 0] = True
+    said = replay(values, 1.0, step, 1800.0, restarts=restarts, settings=settings).alarm
+    return np.where(said.any(axis=0), said.argmax(axis=0) - 240.0, np.inf)
+
+
+def test_a_rise_of_minutes_amid_a_life_is_a_ramp_to_another_level() -> None:
+    assert np.isinf(first_alarms(15.0, 0.85, 24)).all()
+    assert np.isfinite(first_alarms(15.0, 0.85, 24, rash=0.0)).all()
+
+
+def test_a_rise_of_minutes_that_began_with_its_container_is_none() -> None:
+    amid, begun = (first_alarms(15.0, 1.0, 40, begun=with_it) for with_it in (False, True))
+    assert (begun + 4 <= amid).all()
+    assert np.array_equal(begun, first_alarms(15.0, 1.0, 40, begun=True, rash=0.0))
+
+
+def test_who_scrapes_every_five_seconds_hears_of_rises_of_minutes_as_ever() -> None:
+    found = first_alarms(5.0, 1.0, 40)
+    assert (found < 30).all()
+    assert np.array_equal(found, first_alarms(5.0, 1.0, 40, rash=0.0))
+
+
+@pytest.mark.parametrize("name", ["persistence", "patience", "lasting", "watched", "rash", "young"])
 @pytest.mark.parametrize("factor", [0.5, 2.0])
 def test_no_constant_is_on_an_edge(name: str, factor: float) -> None:
     settings = DecisionSettings()

@@ -124,7 +124,7 @@ class DecisionSettings:
     sure_votes: int = 2
     # Act at this level, or earlier when failure may come before help: q10(TTF) < action + slack. Each
     # two points more spare a fortieth of the false alarms and cost half a minute of lead.
-    act_level: float = 0.74
+    act_level: float = 0.72
     action: float = 120.0
     slack: float = 900.0
     # Where the limit is reached within so few rows in nine of ten cases, no help comes in time any more: no

@@ -77,8 +77,8 @@ def _lasts(
     ends = settings.patience / (1 + (aged / settings.lasting) ** 2)
     ends += settings.cyclic * (1 - rested) * amid
     ends *= (aged / settings.watched).clip(0, 1)
-    # What has grown for most of its container's life is no ramp to another level: there was none before.
-    later = ~birth[:, None] | (since < settings.newborn * whole)
+    # What has grown for most of what is known of it is no ramp to another level: nobody has seen another.
+    later = since < settings.newborn * whole
     slowly = np.clip((step - settings.brisk) / (settings.usual - settings.brisk), 0, 1)
     ends += later * slowly * settings.rash / (1 + (aged / settings.young) ** 2)
     power = settings.persistence + ends

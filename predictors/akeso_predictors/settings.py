@@ -39,7 +39,7 @@ class TrendSettings:
     watched: float = 450.0
     # A rise of a few minutes is mostly a ramp to another level (connections that surge, caches that fill). The
     # power is larger by `rash`, which falls to its half at an age of `young` seconds; but not of a rise that
-    # has lasted for the share `newborn` of its container's life.
+    # has lasted for the share `newborn` of its leg.
     rash: float = 1.6
     young: float = 250.0
     newborn: float = 0.5

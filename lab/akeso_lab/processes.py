@@ -88,9 +88,8 @@ class Supervisor:
         """Let a process have the processor before others, as far as we may: on a cluster's own machines nothing
         competes with its API server, here the pods and operators of all tests do."""
         with suppress(OSError):
-            group = os.getpgid(
-                process.pid
-            )  # of a single process only its first thread would change
+            # Of a single process only its first thread would change.
+            group = os.getpgid(process.pid)
             usual = os.getpriority(os.PRIO_PGRP, group)
             os.setpriority(os.PRIO_PGRP, group, usual - _FAVOUR)
         with suppress(OSError):

@@ -84,6 +84,7 @@ docs: setup ## regenerate docs/reference and the pictures of forecasts
 verify: setup ## fail where a generated file is not what its source says, or locks disagree
 	@$(PY) docs/generate.py --check
 	@$(PY) docs/plots.py --check
+	@$(PY) bench/odds.py --check
 	@$(PY) image/locks.py
 
 .PHONY: bench

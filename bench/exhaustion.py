@@ -83,7 +83,7 @@ def claims(made: list[Case], said: list[Replay]) -> tuple[Array, Array]:
 
 def calibration(p: Array, truth: Array) -> dict[str, float]:
     """Brier score, its skill on hot rows (P or truth above 0) and on those of them that are true or
-    claimed by more than .01, calibration error of claims."""
+    claimed by more than .01, its skill on hot rows against silence (P = 0), calibration error of claims."""
     claimed = p > 0.01
     bins = np.minimum((p * 10).astype(int), 9)
     error = [
@@ -94,6 +94,7 @@ def calibration(p: Array, truth: Array) -> dict[str, float]:
         "brier": float(np.mean((p - truth) ** 2)),
         "brier_skill_hot": skill(p, truth, truth | (p > 0)),
         "brier_skill_claims": skill(p, truth, truth | claimed),
+        "brier_skill_silence": float(1 - np.sum((p - truth) ** 2) / np.sum(truth)),
         "ece_claims": float(sum(e * n for e, n in error) / sum(n for _, n in error)),
     }
 

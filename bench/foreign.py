@@ -32,7 +32,7 @@ from foreign_cases import Case, Mask
 from foreign_scoring import Score, gated, judged, scored
 from numpy.typing import NDArray
 
-from akeso_predictors import replay
+from akeso_predictors import DecisionSettings, replay
 
 AUTHORS = {
     "grafana": grafana_cases,
@@ -56,7 +56,7 @@ def made(author: str, part: str, quick: bool) -> list[Case]:
 Said = tuple[Mask, NDArray[Any], Mask]  # alarm, probability and where it abstained, (T,) each
 
 
-def replayed(cases: list[Case]) -> list[Said]:
+def replayed(cases: list[Case], settings: DecisionSettings | None = None) -> list[Said]:
     """What Akeso would have decided of each case; those of one kind of history are run together."""
     groups: dict[tuple[Any, ...], list[int]] = defaultdict(list)
     for i, case in enumerate(cases):
@@ -69,7 +69,7 @@ def replayed(cases: list[Case]) -> list[Said]:
             np.stack([case.limit for case in some], axis=1),
             step, horizon, metric_class=metric,
             restarts=np.stack([case.restarts for case in some], axis=1),
-            breaks=np.stack([case.breaks for case in some], axis=1),
+            breaks=np.stack([case.breaks for case in some], axis=1), settings=settings,
         )  # fmt: skip
         for s, i in enumerate(members):
             found[i] = said.alarm[:, s], said.probability[:, s], said.abstained[:, s]
@@ -91,12 +91,18 @@ def claims(cases: list[Case], said: list[Said]) -> tuple[NDArray[Any], Mask]:
 
 def compared(cases: list[Case], said: list[Said]) -> dict[str, Any]:
     """Akeso and its opponent on the same cases, altogether and by kind."""
+    rule: list[Said] = [
+        (alarm, alarm.astype(np.float64), np.zeros_like(alarm)) for alarm in map(gated, cases)
+    ]
     scores = {
-        "akeso": [scored(case, one[0]) for case, one in zip(cases, said, strict=True)],
-        "gated": [scored(case, gated(case)) for case in cases],
+        name: [scored(case, one[0]) for case, one in zip(cases, of, strict=True)]
+        for name, of in (("akeso", said), ("gated", rule))
     }
     found = {name: judged(of) | {"kinds": _kinds(cases, of)} for name, of in scores.items()}
-    return {**found, "probability": calibration(*claims(cases, said))}
+    # A rule has no probability; an alarm of it is one of 1.
+    silence = calibration(*claims(cases, rule))["brier_skill_silence"]
+    probability = calibration(*claims(cases, said)) | {"brier_skill_silence_gated": silence}
+    return {**found, "probability": probability}
 
 
 def _kinds(cases: list[Case], scores: list[Score]) -> dict[str, dict[str, Any]]:

@@ -30,7 +30,7 @@ class MetricClass:
     this share of the limit forbid a claim (None: as for memory). `rows` kept per series (None: as for
     memory). `horizon` in seconds that people need to act. `falls`: the limit is approached from
     above. `act_level` is the share of the limit from which an alarm is raised (None: as for memory), `patience`
-    with its rises and `rash` with those of minutes (None: as for memory). `killed`: the kernel ends what touches the limit, by its own count. `why`
+    with its rises and `rash` with those of minutes (None: as for memory, and only then trees are asked). `killed`: the kernel ends what touches the limit, by its own count. `why`
     it is decided so."""
 
     name: str
@@ -70,6 +70,7 @@ class MetricClass:
             capacity_rows=max(rows, trend.window_rows),
             act_level=settings.act_level if self.act_level is None else self.act_level,
             killed_below=settings.killed_below if self.killed else 0,
+            trees=settings.trees if self.rash is None else None,
         )
 
 

@@ -15,6 +15,7 @@ from akeso_predictors.checks import Bools, Floats, Ints
 from akeso_predictors.cycles import FEWEST, growing, middle
 from akeso_predictors.ends import lessons
 from akeso_predictors.fit import Posterior, despiked, fit
+from akeso_predictors.odds import Rise, traits
 from akeso_predictors.passage import at, pace, passage, quantiles
 from akeso_predictors.settings import DecisionSettings
 from akeso_predictors.shapes import AHEAD, Bank
@@ -267,9 +268,28 @@ def _troughs_are_news(
     return news
 
 
-def _fitted(
+@dataclass(frozen=True, slots=True)
+class Look:
+    """What a fit saw of N windows. `ends` (N,) is the probability of reaching the limit within the horizon with the
+    chance that the trend ends before, `goes_on` (N,) without, `going_on` (N, G) that by `AHEAD`; `traits` (N, K)
+    of the rise (see `odds`); `top` (N,) what passes the limit first above the newest row, `speed` (N,) per row, as
+    shares of the limit; rows (N,) that it has `lasted` for, and that as share of the `whole` leg; whether it is `bursty` (N,)."""
+
+    ends: Floats
+    goes_on: Floats
+    going_on: Floats
+    traits: Floats
+    top: Floats
+    speed: Floats
+    lasted: Floats
+    whole: Floats
+    bursty: Bools
+
+
+def looked(
     windows: Windows, horizon: Floats, shapes: Bank, settings: DecisionSettings, step: float
-) -> tuple[Floats, Floats, Bools, Bools]:
+) -> Look:
+    """Fit all shapes and see where they lead, before anything learned revises it."""
     limit = windows.limit.astype(np.float32)[:, None]
     newest = windows.values[:, -1:]
     seen = np.minimum(windows.age, min(settings.trend.seen // step, shapes.grid.reach))
@@ -280,32 +300,62 @@ def _fitted(
     values, valid = shapes.grid.gathered(np.where(inside, shares, 0), inside)
     age = windows.age.astype(np.float32)
     posterior = fit(values, valid, age, seen, shapes, settings.trend)
-    safe = ((windows.safe - newest[:, 0]) / windows.limit).astype(np.float32)
     top = _top(posterior, (windows.safe > 0) & settings.by_peaks)
-    gap = 1 - (newest[:, 0] / limit[:, 0]) - top
+    level = (newest / limit)[:, 0]
+    gap = 1 - level - top
     turns = windows.turns
     # The leg begins with an instance whose begin was seen: there was another before it.
     birth = (turns.whole <= turns.now) & (turns.whole == windows.age)
     lasting, going_on = passage(posterior, gap, age, seen, birth, shapes, settings.trend, step)
+    until = np.minimum(horizon, AHEAD[-1])
+    ends, goes_on = at(lasting, until), at(going_on, until)
+    speed, lasted, risen = pace(posterior, age, seen, shapes)
+    rise = Rise(
+        ends, level, gap, top, risen, speed, lasted, age, windows.values / limit,
+        level + np.where(inside, shares, 0).min(axis=1), quantiles(going_on), np.isfinite(turns.height[:, -1]),
+    )  # fmt: skip
+    bursty = posterior.innovation > settings.trend.bursty
+    found = traits(rise, posterior, shapes, step)
+    return Look(
+        ends, goes_on, going_on, found, top, speed, lasted, lasted / np.maximum(age, 1), bursty
+    )
+
+
+def _fitted(
+    windows: Windows, horizon: Floats, shapes: Bank, settings: DecisionSettings, step: float
+) -> tuple[Floats, Floats, Bools, Bools]:
+    look = looked(windows, horizon, shapes, settings, step)
+    level = windows.values[:, -1] / windows.limit
+    safe = ((windows.safe - windows.values[:, -1]) / windows.limit).astype(np.float32)
     # A peak beyond the limit (which was another then, or may be crossed) shows nothing safe.
     bounded = (windows.safe > 0) & (windows.safe < windows.limit)
     room = settings.safe_room * (1 - windows.safe / windows.limit)
     margin = _margin(windows, settings)
-    news = ~bounded | (top >= safe + np.minimum(margin, room))
+    news = ~bounded | (look.top >= safe + np.minimum(margin, room))
     # With less room than that above it, a peak is news only once it is there.
     tip = windows.values[:, -_TIP:]
     there = (_inside(tip, windows.age) & (tip > windows.safe[:, None])).any(axis=1)
     news &= ~bounded | there | (margin <= room)
-    level = newest[:, 0] / windows.limit
-    speed, lasted = pace(posterior, age, shapes)
-    told = lessons(windows.turns.rises(), level, speed, lasted, windows.limit, settings)
-    until = np.minimum(horizon, AHEAD[-1])
-    ends, goes_on = at(lasting, until), at(going_on, until)
-    probability = (ends + told.at_limit * goes_on) / (1 + told.at_limit + told.below)
-    bursty = posterior.innovation > settings.trend.bursty
-    silent = bursty | ~news
+    ends = _revised(look, settings, step)
+    told = lessons(windows.turns.rises(), level, look.speed, look.lasted, windows.limit, settings)
+    probability = (ends + told.at_limit * look.goes_on) / (1 + told.at_limit + told.below)
+    silent = look.bursty | ~news
     repeated = told.repeated >= settings.repeated
-    return np.where(silent, 0, probability), quantiles(going_on), bursty, repeated & ~silent
+    return (
+        np.where(silent, 0, probability), quantiles(look.going_on), look.bursty, repeated & ~silent,
+    )  # fmt: skip
+
+
+def _revised(look: Look, settings: DecisionSettings, step: float) -> Floats:
+    """The probability (N,) of ending at the limit, by what became of rises with such traits."""
+    trees, known = settings.trees, settings.trend.learned(step)
+    if trees is None or not known:
+        return look.ends
+    # What has grown for most of its leg may be how this container lives, which none of those tell.
+    amid = ((1 - look.whole) / settings.trend.newborn).clip(0, 1)
+    by = known * amid * (trees.revised(look.ends, look.traits) - look.ends)
+    found: Floats = (look.ends + by).astype(np.float32)
+    return found
 
 
 def _margin(windows: Windows, settings: DecisionSettings) -> Floats:

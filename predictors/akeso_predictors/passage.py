@@ -58,8 +58,7 @@ def _lasts(
     whole = age[:, None]
     since = np.where(shapes.since[chosen] > 0, np.minimum(shapes.since[chosen], whole), whole)
     of_time = since[:, :, None] / (since[:, :, None] + AHEAD)
-    first = shapes.grid.width - shapes.grid.points(seen)
-    risen = np.maximum(-shapes.past[first[:, None], chosen], 1e-6)
+    risen = np.maximum(-shapes.past[_first(seen, shapes)[:, None], chosen], 1e-6)
     of_rise = risen[:, :, None] / (risen[:, :, None] + rise)
     lesser, greater = np.minimum(of_time, of_rise), np.maximum(of_time, of_rise)
     behind = np.sqrt(lesser * np.sqrt(lesser * greater))
@@ -79,8 +78,7 @@ def _lasts(
     ends *= (aged / settings.watched).clip(0, 1)
     # What has grown for most of what is known of it is no ramp to another level: nobody has seen another.
     later = since < settings.newborn * whole
-    slowly = np.clip((step - settings.brisk) / (settings.usual - settings.brisk), 0, 1)
-    ends += later * slowly * settings.rash / (1 + (aged / settings.young) ** 2)
+    ends += later * settings.learned(step) * settings.rash / (1 + (aged / settings.young) ** 2)
     power = settings.persistence + ends
     lasts: Floats = behind ** power[:, :, None].astype(np.float32)
     return lasts
@@ -92,16 +90,26 @@ def _growing(posterior: Posterior, shapes: Bank) -> Floats:
     return np.where(rising, posterior.weight, 0)
 
 
-def pace(posterior: Posterior, age: Floats, shapes: Bank) -> tuple[Floats, Floats]:
-    """Of the shapes that grow: rise in the next row (N,) as share of the limit, and for how many rows
-    they have grown."""
+def pace(
+    posterior: Posterior, age: Floats, seen: Floats, shapes: Bank
+) -> tuple[Floats, Floats, Floats]:
+    """Of the shapes that grow: rise in the next row (N,) as share of the limit, for how many rows they have
+    grown, and how far within the rows that were `seen` (N,)."""
     weight = _growing(posterior, shapes)
     total = np.maximum(weight.sum(axis=1), 1e-9)
     since = np.nan_to_num(shapes.since)
     whole = weight @ (since == 0).astype(np.float32)
     lasted: Floats = (weight @ since + whole * age) / total
-    risen: Floats = (weight * posterior.amplitude) @ shapes.rise[1] / total
-    return risen, lasted
+    weight *= posterior.amplitude
+    speed: Floats = weight @ shapes.rise[1] / total
+    risen: Floats = -(weight * shapes.past[_first(seen, shapes)]).sum(axis=1) / total
+    return speed, lasted, np.maximum(risen, 0)
+
+
+def _first(seen: Floats, shapes: Bank) -> Ints:
+    """The oldest point (N,) of so many rows."""
+    first: Ints = shapes.grid.width - shapes.grid.points(seen)
+    return first
 
 
 def _leading(posterior: Posterior, shapes: Bank) -> Ints:

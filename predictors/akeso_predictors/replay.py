@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import partial
 
@@ -145,10 +146,9 @@ class Assessed:
         )
 
 
-def assessed(history: History, horizon: float) -> Assessed:
-    """Evaluate every row with a sample and a limit; `horizon` in rows."""
+def windows_at(history: History) -> Callable[[Ints], Windows]:
+    """What the operator would look at in some of the flat rows of a history, each with a sample and a limit."""
     values, legs, settings = history.values, history.legs, history.settings
-    which = np.flatnonzero((np.isfinite(values) & np.isfinite(legs.limit)).ravel())
     series, rows = values.shape
     width, reach = settings.trend.window_rows, settings.trend.grid.reach
     padded = np.full((series, reach - 1 + rows), np.nan, dtype=np.float32)
@@ -162,6 +162,21 @@ def assessed(history: History, horizon: float) -> Assessed:
         found[:, : max(wanted - settings.known_rows, 0)] = np.nan
         return found
 
+    def at(which: Ints) -> Windows:
+        s, t = np.divmod(which, rows)
+        return Windows(
+            views[s, t], partial(seen, s, t), legs.limit[s, t], legs.safe[s, t], legs.age[s, t], legs.samples[s, t],
+            legs.turns.at(s, t),
+        )  # fmt: skip
+
+    return at
+
+
+def assessed(history: History, horizon: float) -> Assessed:
+    """Evaluate every row with a sample and a limit; `horizon` in rows."""
+    settings = history.settings
+    which = np.flatnonzero((np.isfinite(history.values) & np.isfinite(history.legs.limit)).ravel())
+    windows = windows_at(history)
     shapes = bank(settings.trend)
     size = len(which)
     probability, level = np.zeros(size, np.float32), np.zeros(size, np.float32)
@@ -169,13 +184,9 @@ def assessed(history: History, horizon: float) -> Assessed:
     repeated = np.zeros(size, np.bool_)
     for start in range(0, size, _BATCH):
         part = slice(start, start + _BATCH)
-        s, t = np.divmod(which[part], rows)
-        windows = Windows(
-            views[s, t], partial(seen, s, t), legs.limit[s, t], legs.safe[s, t], legs.age[s, t], legs.samples[s, t],
-            legs.turns.at(s, t),
-        )  # fmt: skip
+        some = which[part]
         found = assess(
-            windows, np.full(len(s), horizon, np.float32), shapes, settings, history.step
+            windows(some), np.full(len(some), horizon, np.float32), shapes, settings, history.step
         )
         probability[part], ttf[part], level[part] = found.probability, found.ttf, found.level
         repeated[part] = found.repeated

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field, fields
 
 from akeso_predictors.checks import InputError
 from akeso_predictors.grid import Grid
+from akeso_predictors.trees import Trees, shipped
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,8 +44,8 @@ class TrendSettings:
     rash: float = 1.6
     young: float = 250.0
     newborn: float = 0.5
-    # All of it at a scrape of so many seconds or more, nothing of it at one of `brisk`: who looks that often
-    # watches what fails within minutes, and would hear of it too late.
+    # This, and what trees learned, holds wholly at a scrape of `usual` seconds or more and not at all at one of
+    # `brisk`: who looks that often watches what fails within minutes, and would hear of it too late.
     usual: float = 15.0
     brisk: float = 5.0
     # A slow rise that was not seen to begin from a rest, at a level where no container is born, is more
@@ -82,6 +83,10 @@ class TrendSettings:
         """The points that a fit sees."""
         return Grid(self.fine_rows, self.scales)
 
+    def learned(self, step: float) -> float:
+        """Share of what holds at a scrape of `usual` seconds that holds at one of `step`."""
+        return min(max((step - self.brisk) / (self.usual - self.brisk), 0.0), 1.0)
+
     @property
     def prior_total(self) -> float:
         """Sum of the prior weights."""
@@ -100,6 +105,9 @@ class DecisionSettings:
     """When a forecast becomes an alarm. Shares are of the limit (0..1), times in seconds."""
 
     trend: TrendSettings = field(default_factory=TrendSettings)
+    # What became of rises with such traits revises the odds (bench/odds.py), not of those that have lasted for all of
+    # their leg and wholly only of those that a rest of the share `newborn` preceded. None: nothing is revised.
+    trees: Trees | None = field(default_factory=shipped)
     # Rows kept per series: a day at one minute, two hours at five seconds.
     capacity_rows: int = 1440
     # Samples of a leg before anything is claimed: three parameters and some residuals.
@@ -208,6 +216,10 @@ class DecisionSettings:
         if not self.votes <= self.votes_of:
             raise InputError(
                 f"settings.votes ({self.votes}) must not exceed votes_of ({self.votes_of})"
+            )
+        if not self.trend.brisk < self.trend.usual:
+            raise InputError(
+                f"settings.trend.brisk ({self.trend.brisk:g}) must be less than usual ({self.trend.usual:g})"
             )
         if self.capacity_rows < self.trend.window_rows:
             raise InputError("settings.capacity_rows must not be less than trend.window_rows")

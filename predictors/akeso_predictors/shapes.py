@@ -86,6 +86,7 @@ class Bank:
     """K shapes on `grid`: values at its points (W, K), rise after the newest row (G, K) at `AHEAD`, log prior
     (K,), whether that prior is spread over the age of the leg (K,), least age of a leg in rows
     (K,), since when each shape grows in rows (K,; 0: as long as the leg, NaN: it does not grow).
+    `ramps` and `stops` are the columns of the rises that ended, from a rest and since the leg began.
     `wide` is `past` in float64, `recent` its moments over the newest 1 ... W points (W, K), which is what
     most windows hold."""
 
@@ -96,6 +97,8 @@ class Bank:
     spread: Floats
     least_age: Floats
     since: Floats
+    ramps: slice
+    stops: slice
     wide: Floats
     recent: Moments
 
@@ -110,6 +113,11 @@ class _Columns:
         self.ahead = AHEAD.astype(np.float64)
         self.still = np.zeros_like(self.ahead)
         self.kept: list[tuple[Floats, Floats, float, float, float, float]] = []
+        self.families: dict[str, slice] = {}
+
+    def family(self, name: str, first: int) -> None:
+        """What was added from the `first` column on has a name."""
+        self.families[name] = slice(first, len(self.kept))
 
     def trend(self, past: Floats, rise: Floats, prior: float) -> None:
         """A shape without a break, which lasts as long as the leg."""
@@ -142,6 +150,8 @@ class _Columns:
             spread=np.array(spread, dtype=np.float32),
             least_age=np.array(age, dtype=np.float32),
             since=np.array(since, dtype=np.float32),
+            ramps=self.families["ramps"],
+            stops=self.families["stops"],
             wide=wide,
             recent=moments(np.tri(len(wide))[:, ::-1], wide),
         )
@@ -160,12 +170,16 @@ def bank(settings: TrendSettings) -> Bank:
     columns.rest(settings.prior_flat)
     for c, apart in _spaced(_STEPS):
         columns.broken((rows > -c) * 1.0, None, settings.prior_step, c, apart)
+    ramps = len(columns.kept)
     for width in _RAMP_WIDTHS:
         for end, apart in _spaced(_RAMP_ENDS):
             risen = ((rows + end + width) / width).clip(0, 1)
             columns.broken(risen, None, settings.prior_ramp / len(_RAMP_WIDTHS), width + end, apart)
+    columns.family("ramps", ramps)
+    stops = len(columns.kept)
     for c, apart in _spaced(_STOPS):
         columns.broken(np.minimum(rows, 1.0 - c), None, settings.prior_stop, c, apart)
+    columns.family("stops", stops)
     for tau in _DECAYS:
         # Older rows than 20 tau are as good as infinitely far below; float32 could not hold them.
         past = -np.exp((-rows / tau).clip(max=20.0))

@@ -13,8 +13,9 @@ from akeso_predictors.checks import Floats, Ints
 
 # Decisions from the root to a leaf.
 DEPTH = 4
-# What first passage holds for hardly possible is not made likely: at most so many times as likely.
-_MOST = 20.0
+# Others may cast doubt on what a series shows, and confirm it; more than so many times as likely as its own way
+# makes it nothing becomes.
+_MOST = 1.3
 
 
 @dataclass(frozen=True, slots=True, eq=False)

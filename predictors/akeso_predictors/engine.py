@@ -13,7 +13,7 @@ import numpy as np
 
 from akeso_predictors.checks import Bools, Floats, Ints
 from akeso_predictors.cycles import FEWEST, growing, middle
-from akeso_predictors.ends import lessons
+from akeso_predictors.ends import Lessons, lessons
 from akeso_predictors.fit import Posterior, despiked, fit
 from akeso_predictors.odds import Rise, traits
 from akeso_predictors.passage import at, pace, passage, quantiles
@@ -273,7 +273,8 @@ class Look:
     """What a fit saw of N windows. `ends` (N,) is the probability of reaching the limit within the horizon with the
     chance that the trend ends before, `goes_on` (N,) without, `going_on` (N, G) that by `AHEAD`; `traits` (N, K)
     of the rise (see `odds`); `top` (N,) what passes the limit first above the newest row, `speed` (N,) per row, as
-    shares of the limit; rows (N,) that it has `lasted` for, and that as share of the `whole` leg; whether it is `bursty` (N,)."""
+    shares of the limit; rows (N,) that it has `lasted` for; whether it is `bursty` (N,), and whether that or a
+    former peak makes it `silent` (N,); what former rises `told`."""
 
     ends: Floats
     goes_on: Floats
@@ -282,8 +283,9 @@ class Look:
     top: Floats
     speed: Floats
     lasted: Floats
-    whole: Floats
     bursty: Bools
+    silent: Bools
+    told: Lessons
 
 
 def looked(
@@ -315,44 +317,47 @@ def looked(
         level + np.where(inside, shares, 0).min(axis=1), quantiles(going_on), np.isfinite(turns.height[:, -1]),
     )  # fmt: skip
     bursty = posterior.innovation > settings.trend.bursty
+    told = lessons(turns.rises(), level, speed, lasted, windows.limit, settings)
     found = traits(rise, posterior, shapes, step)
-    return Look(
-        ends, goes_on, going_on, found, top, speed, lasted, lasted / np.maximum(age, 1), bursty
-    )
+    silent = bursty | ~_is_news(windows, top, settings)
+    return Look(ends, goes_on, going_on, found, top, speed, lasted, bursty, silent, told)
+
+
+def _is_news(windows: Windows, top: Floats, settings: DecisionSettings) -> Bools:
+    """Whether growth whose `top` (N,) lies above the newest row has passed the peaks known to be safe."""
+    safe = ((windows.safe - windows.values[:, -1]) / windows.limit).astype(np.float32)
+    # A peak beyond the limit (which was another then, or may be crossed) shows nothing safe.
+    bounded = (windows.safe > 0) & (windows.safe < windows.limit)
+    room = settings.safe_room * (1 - windows.safe / windows.limit)
+    margin = _margin(windows, settings)
+    news = ~bounded | (top >= safe + np.minimum(margin, room))
+    # With less room than that above it, a peak is news only once it is there.
+    tip = windows.values[:, -_TIP:]
+    there = (_inside(tip, windows.age) & (tip > windows.safe[:, None])).any(axis=1)
+    news &= ~bounded | there | (margin <= room)
+    return news
 
 
 def _fitted(
     windows: Windows, horizon: Floats, shapes: Bank, settings: DecisionSettings, step: float
 ) -> tuple[Floats, Floats, Bools, Bools]:
     look = looked(windows, horizon, shapes, settings, step)
-    level = windows.values[:, -1] / windows.limit
-    safe = ((windows.safe - windows.values[:, -1]) / windows.limit).astype(np.float32)
-    # A peak beyond the limit (which was another then, or may be crossed) shows nothing safe.
-    bounded = (windows.safe > 0) & (windows.safe < windows.limit)
-    room = settings.safe_room * (1 - windows.safe / windows.limit)
-    margin = _margin(windows, settings)
-    news = ~bounded | (look.top >= safe + np.minimum(margin, room))
-    # With less room than that above it, a peak is news only once it is there.
-    tip = windows.values[:, -_TIP:]
-    there = (_inside(tip, windows.age) & (tip > windows.safe[:, None])).any(axis=1)
-    news &= ~bounded | there | (margin <= room)
-    ends = _revised(look, settings, step)
-    told = lessons(windows.turns.rises(), level, look.speed, look.lasted, windows.limit, settings)
+    ends, told = _revised(look, windows.age, settings, step), look.told
     probability = (ends + told.at_limit * look.goes_on) / (1 + told.at_limit + told.below)
-    silent = look.bursty | ~news
     repeated = told.repeated >= settings.repeated
     return (
-        np.where(silent, 0, probability), quantiles(look.going_on), look.bursty, repeated & ~silent,
+        np.where(look.silent, 0, probability), quantiles(look.going_on), look.bursty, repeated & ~look.silent,
     )  # fmt: skip
 
 
-def _revised(look: Look, settings: DecisionSettings, step: float) -> Floats:
+def _revised(look: Look, age: Ints, settings: DecisionSettings, step: float) -> Floats:
     """The probability (N,) of ending at the limit, by what became of rises with such traits."""
     trees, known = settings.trees, settings.trend.learned(step)
     if trees is None or not known:
         return look.ends
     # What has grown for most of its leg may be how this container lives, which none of those tell.
-    amid = ((1 - look.whole) / settings.trend.newborn).clip(0, 1)
+    whole = look.lasted / np.maximum(age.astype(np.float32), 1)
+    amid = ((1 - whole) / settings.trend.newborn).clip(0, 1)
     by = known * amid * (trees.revised(look.ends, look.traits) - look.ends)
     found: Floats = (look.ends + by).astype(np.float32)
     return found

@@ -25,6 +25,7 @@ TRAITS = (
     "lag",  # how far the newest row lies below what passes the limit first
     "recent",  # growth over the last twelve rows as multiple of what the trend has
     "newest",  # the same of the last four
+    "climbed",  # growth over the last twelve rows, as share of the limit
     "lasted",  # log of the seconds that it has lasted for
     "whole",  # that as share of the leg
     "left",  # log of the median of the rows left, as multiple of those it has lasted for
@@ -68,6 +69,7 @@ def traits(rise: Rise, posterior: Posterior, shapes: Bank, step: float) -> Float
     likely = rise.likely.clip(_EDGE, 1 - _EDGE)
     low, middle, high = (rise.ttf[:, i].clip(1, _FURTHEST) for i in range(3))
     lasted = rise.lasted.clip(1, _FURTHEST)
+    recent = _grown(rise, 12)
     columns = (
         np.log(likely / (1 - likely)),
         rise.risen / np.maximum(rise.risen + rise.gap, 1e-3),
@@ -75,8 +77,9 @@ def traits(rise: Rise, posterior: Posterior, shapes: Bank, step: float) -> Float
         rise.lowest,
         np.maximum(rise.level - _NEAR, 0),
         rise.top / _LAG,
-        _grown(rise, 12),
-        _grown(rise, 4),
+        _against(rise, recent, 12),
+        _against(rise, _grown(rise, 4), 4),
+        np.nan_to_num(recent).clip(-1, 1),
         np.log(lasted * step),
         rise.lasted / np.maximum(rise.age, 1),
         np.log(middle / lasted),
@@ -92,10 +95,14 @@ def traits(rise: Rise, posterior: Posterior, shapes: Bank, step: float) -> Float
 
 
 def _grown(rise: Rise, rows: int) -> Floats:
-    """Growth over the last rows as multiple of what the trend says; 1 where the leg is shorter."""
-    then = rise.values[:, -1 - rows]
-    known = np.isfinite(then) & (rise.age > rows)
-    grown = np.where(known, rise.values[:, -1] - np.nan_to_num(then), 0)
+    """Growth over the last rows as share of the limit (N,); NaN where the leg is shorter."""
+    grown = rise.values[:, -1] - rise.values[:, -1 - rows]
+    found: Floats = np.where(rise.age > rows, grown, np.nan)
+    return found
+
+
+def _against(rise: Rise, grown: Floats, rows: int) -> Floats:
+    """That growth as multiple of what the trend says; 1 where it is not known."""
     share = grown / (rows * np.maximum(rise.speed, 1e-7))
-    multiple: Floats = np.where(known, share, 1).clip(-2, 3)
+    multiple: Floats = np.nan_to_num(share, nan=1).clip(-2, 3)
     return multiple

@@ -16,9 +16,9 @@ import json
 import os
 import sys
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -53,7 +53,8 @@ _BATCH = 256
 # How much a row counts. Hard kinds are rarer in clusters than in these histories, and our own core is a
 # twelfth of all rows. More for it, and ramps become leaks; less, and fast leaks are told late.
 _CORE, _OWN_CORE, _OWN_STRESS = 4.0, 4.0, 6.0
-# Chosen by what trees say of authors that they never saw: of depth 3, 60 and 120 say somewhat less.
+# Chosen by what trees say of authors that they never saw (of depth 3, 60 and 120 at a rate of .1 say somewhat
+# less), the rate by how smooth they are where ramps and leaks meet.
 _LEAVES, _TREES, _RATE, _FEWEST, _SHRINK = 12, 150, 0.06, 400, 5.0
 # Width of a decision, in standard deviations of its trait.
 _WIDTH = 0.05
@@ -108,16 +109,21 @@ def sampled(author: str, part: str, quick: bool) -> Rows:
     groups: dict[tuple[Any, ...], list[Case]] = defaultdict(list)
     for case in drawn(author, part, quick):
         groups[case.metric_class, case.step, case.horizon, len(case.values)].append(case)
-    found = [_looked(members) for members in groups.values()]
-    likely, traits, truth, share = (np.concatenate(column) for column in zip(*found, strict=True))
     if part == "core":
-        weight = _CORE * (_OWN_CORE if author == OWN else 1.0)
+        counts = _CORE * (_OWN_CORE if author == OWN else 1.0)
     else:
-        weight = _OWN_STRESS if author == OWN else 1.0
-    return Rows(likely, traits, truth, weight * share)
+        counts = _OWN_STRESS if author == OWN else 1.0
+    found = _joined(rows for members in groups.values() for rows in _looked(members))
+    return replace(found, weight=counts * found.weight)
 
 
-def _looked(members: Sequence[Case]) -> tuple[Floats, Floats, NDArray[np.bool_], Floats]:
+def _joined(parts: Iterable[Rows]) -> Rows:
+    some = list(parts)
+    return Rows(*(np.concatenate([getattr(r, f.name) for r in some]) for f in fields(Rows)))
+
+
+def _looked(members: Sequence[Case]) -> Iterator[Rows]:
+    """Rows of one kind of history, each of which weighs as much as its own odds do beside former rises."""
     one = members[0]
     column = {
         name: np.stack([getattr(case, name) for case in members], axis=1)
@@ -134,19 +140,15 @@ def _looked(members: Sequence[Case]) -> tuple[Floats, Floats, NDArray[np.bool_],
     wanted = np.isfinite(level) & (level < 1) & (legs.samples >= settings.min_samples) & (ahead > 0)
     wanted[:, np.arange(rows) % _EVERY != 0] = False
     which, windows = np.flatnonzero(wanted.ravel()), windows_at(history)
-    likely: list[Floats] = []
-    traits: list[Floats] = []
-    share: list[Floats] = []
+    truth = (ahead <= one.horizon).ravel()[which]
     for start in range(0, len(which), _BATCH):
-        part = windows(which[start : start + _BATCH])
+        own = slice(start, start + _BATCH)
+        part = windows(which[own])
         spans = np.full(len(part.limit), one.horizon / one.step, np.float32)
         look = looked(part, spans, bank(settings.trend), settings, one.step)
-        likely.append(np.where(look.silent, 0, look.ends))
-        traits.append(look.traits)
-        share.append(1 / (1 + look.told.at_limit + look.told.below))
-    said, seen, own = np.concatenate(likely), np.concatenate(traits), np.concatenate(share)
-    claims = said > _CLAIM
-    return said[claims], seen[claims], (ahead <= one.horizon).ravel()[which][claims], own[claims]
+        claims = ~look.silent & (look.ends > _CLAIM)
+        share = 1 / (1 + look.told.at_limit + look.told.below)
+        yield Rows(look.ends[claims], look.traits[claims], truth[own][claims], share[claims])
 
 
 Sample = Mapping[tuple[str, str], Rows]
@@ -167,22 +169,17 @@ def every(quick: bool) -> Sample:
 
 def fitted(rows: Iterable[Rows]) -> Trees:
     """Trees that say how often such rises came true."""
-    some = list(rows)
+    known = _joined(rows)
     model = HistGradientBoostingClassifier(
         max_iter=_TREES, learning_rate=_RATE, max_depth=DEPTH, max_leaf_nodes=_LEAVES, min_samples_leaf=_FEWEST,
         l2_regularization=_SHRINK, early_stopping=False, random_state=0,
         monotonic_cst=[int(name == "odds") for name in TRAITS],
     )  # fmt: skip
-    traits = np.concatenate([one.traits for one in some])
-    model.fit(
-        traits,
-        np.concatenate([one.truth for one in some]),
-        np.concatenate([one.weight for one in some]),
-    )
+    model.fit(known.traits, known.truth, known.weight)
     nodes = [predictor[0].nodes for predictor in model._predictors]
     trait, above, leaf = (np.stack(part) for part in zip(*map(_complete, nodes), strict=True))
     base = float(np.ravel(model._baseline_prediction)[0])
-    width = np.maximum(_WIDTH * traits.std(axis=0), 1e-6)
+    width = np.maximum(_WIDTH * known.traits.std(axis=0), 1e-6)
     return Trees.from_json(Trees(TRAITS, trait, above, leaf, base, width).to_json())
 
 

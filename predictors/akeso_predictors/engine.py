@@ -15,7 +15,7 @@ from akeso_predictors.checks import Bools, Floats, Ints
 from akeso_predictors.cycles import FEWEST, growing, middle
 from akeso_predictors.ends import Lessons, lessons
 from akeso_predictors.fit import Posterior, despiked, fit
-from akeso_predictors.odds import Rise, traits
+from akeso_predictors.odds import TRAITS, Rise, traits
 from akeso_predictors.passage import at, pace, passage, quantiles
 from akeso_predictors.settings import DecisionSettings
 from akeso_predictors.shapes import AHEAD, Bank
@@ -33,6 +33,8 @@ _LATE = 2.0
 _CLAIM = 0.5
 # Newest rows whose highest is the peak that is under way.
 _TIP = 8
+# The trait that says for how much of its leg a series has risen.
+_WHOLE = TRAITS.index("whole")
 # Limits beyond which a value says nothing more: their squares still fit into float32.
 _FAR = np.float32(1e6)
 # Rows that are looked through for bursts.
@@ -272,17 +274,13 @@ def _troughs_are_news(
 class Look:
     """What a fit saw of N windows. `ends` (N,) is the probability of reaching the limit within the horizon with the
     chance that the trend ends before, `goes_on` (N,) without, `going_on` (N, G) that by `AHEAD`; `traits` (N, K)
-    of the rise (see `odds`); `top` (N,) what passes the limit first above the newest row, `speed` (N,) per row, as
-    shares of the limit; rows (N,) that it has `lasted` for; whether it is `bursty` (N,), and whether that or a
-    former peak makes it `silent` (N,); what former rises `told`."""
+    of the rise (see `odds`); whether it is `bursty` (N,), and whether that or a former peak makes it `silent` (N,);
+    what former rises `told`."""
 
     ends: Floats
     goes_on: Floats
     going_on: Floats
     traits: Floats
-    top: Floats
-    speed: Floats
-    lasted: Floats
     bursty: Bools
     silent: Bools
     told: Lessons
@@ -320,7 +318,7 @@ def looked(
     told = lessons(turns.rises(), level, speed, lasted, windows.limit, settings)
     found = traits(rise, posterior, shapes, step)
     silent = bursty | ~_is_news(windows, top, settings)
-    return Look(ends, goes_on, going_on, found, top, speed, lasted, bursty, silent, told)
+    return Look(ends, goes_on, going_on, found, bursty, silent, told)
 
 
 def _is_news(windows: Windows, top: Floats, settings: DecisionSettings) -> Bools:
@@ -342,7 +340,7 @@ def _fitted(
     windows: Windows, horizon: Floats, shapes: Bank, settings: DecisionSettings, step: float
 ) -> tuple[Floats, Floats, Bools, Bools]:
     look = looked(windows, horizon, shapes, settings, step)
-    ends, told = _revised(look, windows.age, settings, step), look.told
+    ends, told = _revised(look, settings, step), look.told
     probability = (ends + told.at_limit * look.goes_on) / (1 + told.at_limit + told.below)
     repeated = told.repeated >= settings.repeated
     return (
@@ -350,14 +348,13 @@ def _fitted(
     )  # fmt: skip
 
 
-def _revised(look: Look, age: Ints, settings: DecisionSettings, step: float) -> Floats:
+def _revised(look: Look, settings: DecisionSettings, step: float) -> Floats:
     """The probability (N,) of ending at the limit, by what became of rises with such traits."""
     trees, known = settings.trees, settings.trend.learned(step)
     if trees is None or not known:
         return look.ends
     # What has grown for most of its leg may be how this container lives, which none of those tell.
-    whole = look.lasted / np.maximum(age.astype(np.float32), 1)
-    amid = ((1 - whole) / settings.trend.newborn).clip(0, 1)
+    amid = ((1 - look.traits[:, _WHOLE]) / settings.trend.newborn).clip(0, 1)
     by = known * amid * (trees.revised(look.ends, look.traits) - look.ends)
     found: Floats = (look.ends + by).astype(np.float32)
     return found

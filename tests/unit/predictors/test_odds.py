@@ -180,6 +180,7 @@ def test_jobs_that_keep_more_each_time_are_told_and_those_that_keep_nothing_seld
     # Fitted to rises below former peaks too, trees told a quarter of these leaks.
     told = []
     for values in (jobs(0.45), jobs(0.7)):
+        assert (values >= 1).any(axis=0).all()
         alarm = replay(values, 1.0, 60.0, 3600.0).alarm
         for series, crossing in enumerate((values >= 1).argmax(axis=0)):
             told.append(alarm[max(crossing - 120, 0) : crossing - 4, series].any())

@@ -142,13 +142,13 @@ def _looked(members: Sequence[Case]) -> Iterator[Rows]:
     which, windows = np.flatnonzero(wanted.ravel()), windows_at(history)
     truth = (ahead <= one.horizon).ravel()[which]
     for start in range(0, len(which), _BATCH):
-        own = slice(start, start + _BATCH)
-        part = windows(which[own])
+        batch = slice(start, start + _BATCH)
+        part = windows(which[batch])
         spans = np.full(len(part.limit), one.horizon / one.step, np.float32)
         look = looked(part, spans, bank(settings.trend), settings, one.step)
         claims = ~look.silent & (look.ends > _CLAIM)
         share = 1 / (1 + look.told.at_limit + look.told.below)
-        yield Rows(look.ends[claims], look.traits[claims], truth[own][claims], share[claims])
+        yield Rows(look.ends[claims], look.traits[claims], truth[batch][claims], share[claims])
 
 
 Sample = Mapping[tuple[str, str], Rows]

@@ -20,8 +20,7 @@ Report = Callable[[str], None]
 PROGRESS_SECONDS = 15
 _ENVIRONMENT = {
     "GOTOOLCHAIN": "local",
-    # Parts are stripped when they are linked (see Part), so debug information need not be made either:
-    # a sixth of the build's time.
+    # Parts are stripped when they are linked (see Part), so debug information need not be made either.
     "GOFLAGS": "-mod=readonly -gcflags=all=-dwarf=false",
     "CGO_ENABLED": "0",
     "GOWORK": "off",
